@@ -77,5 +77,14 @@ export interface Target {
   giveBack(): void;
 }
 
-/** Size of a page for the layout of code and data; aarch64 kernels may use up to 64 KiB pages. */
-export const imagePage = 0x10000;
+/** A target that makes machine code. */
+export interface Assembler extends Target {
+  /**
+   * Ends the code and resolves its labels. `codeStart` is where the code will lie in the image, in bytes
+   * from the image's start, which is a page boundary in memory. Returns the code and where the data area
+   * starts in the image: the first multiple of `page` after the code.
+   */
+  assemble(codeStart: number): { readonly code: Uint8Array; readonly dataStart: number };
+  /** The largest page size of kernels for this architecture, in bytes. */
+  readonly page: number;
+}
