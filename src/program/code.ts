@@ -36,9 +36,10 @@ export class Code {
     this.length = at + 4;
   }
 
-  /** Replaces the 32 bits at `at`. */
-  patch(at: number, value: number): void {
-    new DataView(this.bytes.buffer).setInt32(at, value, true);
+  /** Replaces, of the 32 bits at `at`, those that `mask` has set. */
+  patch(at: number, value: number, mask = -1): void {
+    const view = new DataView(this.bytes.buffer);
+    view.setInt32(at, (view.getInt32(at, true) & ~mask) | (value & mask), true);
   }
 
   /** A new label, bound nowhere yet. */
