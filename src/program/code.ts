@@ -8,54 +8,54 @@ import type { Label } from "./target.ts";
  * has warmed up; so there are no objects here for an instruction, and no BigInt but where one is given.
  */
 export class Code {
-  private bytes = new Uint8Array(1 << 14);
+  #bytes = new Uint8Array(1 << 14);
   /** Bytes emitted so far. */
   length = 0;
   /** Lower half, as a signed 32-bit integer, of what was `split` last. */
   low = 0;
   /** Upper half, as a signed 32-bit integer, of what was `split` last. */
   high = 0;
-  private readonly positions: number[] = [];
-  private readonly sites: number[] = [];
-  private readonly wanted: Label[] = [];
+  readonly #positions: number[] = [];
+  readonly #sites: number[] = [];
+  readonly #wanted: Label[] = [];
 
   /** Appends the low 8 bits of `value`. */
   byte(value: number): void {
-    if (this.length === this.bytes.length) this.grow();
-    this.bytes[this.length++] = value;
+    if (this.length === this.#bytes.length) this.#grow();
+    this.#bytes[this.length++] = value;
   }
 
   /** Appends the low 32 bits of `value`. */
   word(value: number): void {
     const at = this.length;
-    if (at + 4 > this.bytes.length) this.grow();
-    this.bytes[at] = value;
-    this.bytes[at + 1] = value >> 8;
-    this.bytes[at + 2] = value >> 16;
-    this.bytes[at + 3] = value >> 24;
+    if (at + 4 > this.#bytes.length) this.#grow();
+    this.#bytes[at] = value;
+    this.#bytes[at + 1] = value >> 8;
+    this.#bytes[at + 2] = value >> 16;
+    this.#bytes[at + 3] = value >> 24;
     this.length = at + 4;
   }
 
   /** Replaces, of the 32 bits at `at`, those that `mask` has set. */
   patch(at: number, value: number, mask = -1): void {
-    const view = new DataView(this.bytes.buffer);
+    const view = new DataView(this.#bytes.buffer);
     view.setInt32(at, (view.getInt32(at, true) & ~mask) | (value & mask), true);
   }
 
   /** A new label, bound nowhere yet. */
   label(): Label {
-    return this.positions.push(-1) - 1;
+    return this.#positions.push(-1) - 1;
   }
 
   /** Binds `label` to the next byte. Throws when it was bound before. */
   bind(label: Label): void {
     if (this.position(label) >= 0) throw new Error(`label ${label} is bound twice`);
-    this.positions[label] = this.length;
+    this.#positions[label] = this.length;
   }
 
   /** Where `label` is bound, in bytes from the start of the code; -1 when it is not bound yet. */
   position(label: Label): number {
-    const position = this.positions[label];
+    const position = this.#positions[label];
     if (position === undefined) throw new Error(`label ${label} belongs to another target`);
     return position;
   }
@@ -63,32 +63,31 @@ export class Code {
   /** Notes that the instruction field at the next byte wants the address of `label`. */
   want(label: Label): void {
     this.position(label);
-    this.sites.push(this.length);
-    this.wanted.push(label);
+    this.#sites.push(this.length);
+    this.#wanted.push(label);
   }
 
   /** Calls `patch` for every noted field with its position and its label's; throws for a label never bound. */
   resolve(patch: (site: number, position: number) => void): void {
-    for (const [index, site] of this.sites.entries()) {
-      const position = this.position(this.wanted[index] ?? -1);
-      if (position < 0) throw new Error(`label ${this.wanted[index]} is used but never bound`);
+    for (const [index, site] of this.#sites.entries()) {
+      const position = this.position(this.#wanted[index] ?? -1);
+      if (position < 0) throw new Error(`label ${this.#wanted[index]} is used but never bound`);
       patch(site, position);
     }
   }
 
   /** The code; a view, not a copy. */
   finished(): Uint8Array {
-    return this.bytes.subarray(0, this.length);
+    return this.#bytes.subarray(0, this.length);
   }
 
   /** Sets `low` and `high` to the halves of `value` in two's complement; throws when 64 bits do not hold it. */
   split(value: number | bigint): void {
+    checkImmediate(value);
     if (typeof value === "number") {
-      if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is not an exact integer`);
       this.low = value | 0;
       this.high = Math.floor(value / 0x1_0000_0000) | 0;
     } else {
-      if (value < -(1n << 63n) || value >= 1n << 64n) throw new RangeError(`${value} exceeds 64 bits`);
       this.low = Number(BigInt.asIntN(32, value));
       this.high = Number(BigInt.asIntN(32, value >> 32n));
     }
@@ -99,10 +98,19 @@ export class Code {
     return this.high === this.low >> 31;
   }
 
-  private grow(): void {
-    const larger = new Uint8Array(this.bytes.length * 2);
-    larger.set(this.bytes);
-    this.bytes = larger;
+  #grow(): void {
+    const larger = new Uint8Array(this.#bytes.length * 2);
+    larger.set(this.#bytes);
+    this.#bytes = larger;
+  }
+}
+
+/** Throws for a number that is not an exact integer, and for one that 64 bits do not hold. */
+export function checkImmediate(value: number | bigint): void {
+  if (typeof value === "number") {
+    if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is not an exact integer`);
+  } else if (value < -(1n << 63n) || value >= 1n << 64n) {
+    throw new RangeError(`${value} exceeds 64 bits`);
   }
 }
 

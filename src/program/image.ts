@@ -1,3 +1,4 @@
+import type { Arch } from "../sys/arch.ts";
 import { roundUp } from "./code.ts";
 
 // Field names and values are from elf(5).
@@ -12,10 +13,10 @@ const PF_X = 1;
 const PF_W = 2;
 const PF_R = 4;
 /** e_machine, and the largest page of the architecture's kernels, to which segments are aligned. */
-const MACHINE = { x86_64: { e_machine: 62, page: 4096 }, aarch64: { e_machine: 183, page: 65536 } } as const;
-
-/** An architecture that programs are assembled for. */
-export type Arch = keyof typeof MACHINE;
+const MACHINE: Readonly<Record<Arch, { readonly e_machine: number; readonly page: number }>> = {
+  x86_64: { e_machine: 62, page: 4096 },
+  aarch64: { e_machine: 183, page: 65536 },
+};
 
 /** Where the image's first byte is mapped. */
 export const imageBase = 0x400000;

@@ -33,52 +33,52 @@ const ABOVE_OR_EQUAL = 0x83;
 
 class X86_64 implements Assembler {
   readonly page = 4096;
-  private readonly code = new Code();
+  readonly #code = new Code();
   /** Where the distance to the data area is to be written. */
-  private readonly dataDistance: number;
+  readonly #dataDistance: number;
 
   constructor(entry: Entry) {
-    const { code } = this;
+    const code = this.#code;
     if (entry === "function") {
       code.byte(0x50 | RBX); // push
-      this.wideRegisters(0x89, RDI, RAX); // mov
+      this.#wideRegisters(0x89, RDI, RAX); // mov
     }
     code.byte(WIDE);
     code.byte(0x8d); // lea rbx, [rip+...]
     code.byte((RBX << 3) | 5);
-    this.dataDistance = code.length;
+    this.#dataDistance = code.length;
     code.word(0);
   }
 
   label(): Label {
-    return this.code.label();
+    return this.#code.label();
   }
 
   bind(label: Label): void {
-    this.code.bind(label);
+    this.#code.bind(label);
   }
 
   jump(label: Label): void {
-    this.code.byte(0xe9);
-    this.far(label);
+    this.#code.byte(0xe9);
+    this.#far(label);
   }
 
   fetch(operand: Operand): void {
-    this.move(RAX, operand);
+    this.#move(RAX, operand);
   }
 
   keep(cell: Cell): void {
-    this.wideMemory(0x89, RAX, RBX, cell.offset);
+    this.#wideMemory(0x89, RAX, RBX, cell.offset);
   }
 
   compute(operation: Arithmetic, operand: Operand): void {
-    if (operation === "shl") this.shift(4, operand);
-    else if (operation === "shr") this.shift(5, operand);
-    else this.combine(OPERATION[operation], operand);
+    if (operation === "shl") this.#shift(4, operand);
+    else if (operation === "shr") this.#shift(5, operand);
+    else this.#combine(OPERATION[operation], operand);
   }
 
   load(width: Width, offset: number): void {
-    const { code } = this;
+    const code = this.#code;
     if (width === 8) code.byte(WIDE);
     if (width <= 2) {
       code.byte(0x0f); // movzx
@@ -86,44 +86,44 @@ class X86_64 implements Assembler {
     } else {
       code.byte(0x8b); // mov; with 32 bits it clears the upper half
     }
-    this.memory(RAX, RAX, offset);
+    this.#memory(RAX, RAX, offset);
   }
 
   store(width: Width, base: Cell | Address, offset: number): void {
-    const { code } = this;
+    const code = this.#code;
     const pointer = base.kind === "cell";
-    if (pointer) this.move(RCX, base);
+    if (pointer) this.#move(RCX, base);
     if (width === 8) code.byte(WIDE);
     if (width === 2) code.byte(0x66);
     code.byte(width === 1 ? 0x88 : 0x89);
-    if (pointer) this.memory(RAX, RCX, offset);
-    else this.memory(RAX, RBX, base.offset + offset);
+    if (pointer) this.#memory(RAX, RCX, offset);
+    else this.#memory(RAX, RBX, base.offset + offset);
   }
 
   syscall(number: number, args: readonly Operand[]): void {
     if (args.length > ARGUMENTS.length) throw new RangeError(`system call with ${args.length} arguments`);
     let position = 0;
-    for (const arg of args) this.move(ARGUMENTS[position++] ?? RAX, arg);
-    this.move(RAX, number);
-    this.code.byte(0x0f);
-    this.code.byte(0x05);
+    for (const arg of args) this.#move(ARGUMENTS[position++] ?? RAX, arg);
+    this.#move(RAX, number);
+    this.#code.byte(0x0f);
+    this.#code.byte(0x05);
   }
 
   branchFailed(label: Label): void {
-    this.combine(CMP, -4095);
-    this.far(label, ABOVE_OR_EQUAL); // unsigned: all errors, and nothing else, are at the top
+    this.#combine(CMP, -4095);
+    this.#far(label, ABOVE_OR_EQUAL); // unsigned: all errors, and nothing else, are at the top
   }
 
   branch(test: Test, operand: Operand, label: Label): void {
     if (operand === 0)
-      this.wideRegisters(0x85, RAX, RAX); // test
-    else this.combine(CMP, operand);
-    this.far(label, CONDITION[test]);
+      this.#wideRegisters(0x85, RAX, RAX); // test
+    else this.#combine(CMP, operand);
+    this.#far(label, CONDITION[test]);
   }
 
   gosub(label: Label): void {
-    this.code.byte(0xe8);
-    this.far(label);
+    this.#code.byte(0xe8);
+    this.#far(label);
   }
 
   enter(): void {
@@ -131,29 +131,29 @@ class X86_64 implements Assembler {
   }
 
   leave(): void {
-    this.code.byte(0xc3);
+    this.#code.byte(0xc3);
   }
 
   giveBack(): void {
-    this.code.byte(0x58 | RBX); // pop
-    this.code.byte(0xc3);
+    this.#code.byte(0x58 | RBX); // pop
+    this.#code.byte(0xc3);
   }
 
   assemble(codeStart: number): { readonly code: Uint8Array; readonly dataStart: number } {
-    const { code } = this;
+    const code = this.#code;
     const dataStart = roundUp(codeStart + code.length, this.page);
-    code.patch(this.dataDistance, distance(dataStart - codeStart - this.dataDistance - 4));
+    code.patch(this.#dataDistance, distance(dataStart - codeStart - this.#dataDistance - 4));
     code.resolve((site, position) => code.patch(site, distance(position - site - 4)));
     return { code: code.finished(), dataStart };
   }
 
   /** register <- operand. */
-  private move(register: number, operand: Operand): void {
+  #move(register: number, operand: Operand): void {
     if (typeof operand === "object") {
-      this.wideMemory(operand.kind === "cell" ? 0x8b : 0x8d, register, RBX, operand.offset); // mov or lea
+      this.#wideMemory(operand.kind === "cell" ? 0x8b : 0x8d, register, RBX, operand.offset); // mov or lea
       return;
     }
-    const { code } = this;
+    const code = this.#code;
     code.split(operand);
     const upper = register >> 3;
     const lower = register & 7;
@@ -181,8 +181,8 @@ class X86_64 implements Assembler {
   }
 
   /** rax <- rax operation operand, or for CMP only the flags. */
-  private combine(operation: number, operand: Operand): void {
-    const { code } = this;
+  #combine(operation: number, operand: Operand): void {
+    const code = this.#code;
     if (typeof operand !== "object") {
       code.split(operand);
       if (code.fits32) {
@@ -198,19 +198,19 @@ class X86_64 implements Assembler {
         return;
       }
     } else if (operand.kind === "cell") {
-      this.wideMemory((operation << 3) | 3, RAX, RBX, operand.offset);
+      this.#wideMemory((operation << 3) | 3, RAX, RBX, operand.offset);
       return;
     }
-    this.move(RCX, operand);
-    this.wideRegisters((operation << 3) | 1, RCX, RAX);
+    this.#move(RCX, operand);
+    this.#wideRegisters((operation << 3) | 1, RCX, RAX);
   }
 
   /** Shifts rax; `digit` says which way. The processor itself takes the count modulo 64. */
-  private shift(digit: number, operand: Operand): void {
-    const { code } = this;
+  #shift(digit: number, operand: Operand): void {
+    const code = this.#code;
     const fixed = typeof operand !== "object";
     if (fixed) code.split(operand);
-    else this.move(RCX, operand);
+    else this.#move(RCX, operand);
     code.byte(WIDE);
     code.byte(fixed ? 0xc1 : 0xd3);
     code.byte(0xc0 | (digit << 3) | RAX);
@@ -218,22 +218,22 @@ class X86_64 implements Assembler {
   }
 
   /** A 64-bit instruction on two low registers; `target` is the one in the r/m field. */
-  private wideRegisters(opcode: number, source: number, target: number): void {
-    this.code.byte(WIDE);
-    this.code.byte(opcode);
-    this.code.byte(0xc0 | (source << 3) | target);
+  #wideRegisters(opcode: number, source: number, target: number): void {
+    this.#code.byte(WIDE);
+    this.#code.byte(opcode);
+    this.#code.byte(0xc0 | (source << 3) | target);
   }
 
   /** A 64-bit instruction on any register and memory at base + offset. */
-  private wideMemory(opcode: number, register: number, base: number, offset: number): void {
-    this.code.byte(WIDE | ((register >> 3) << 2));
-    this.code.byte(opcode);
-    this.memory(register, base, offset);
+  #wideMemory(opcode: number, register: number, base: number, offset: number): void {
+    this.#code.byte(WIDE | ((register >> 3) << 2));
+    this.#code.byte(opcode);
+    this.#memory(register, base, offset);
   }
 
   /** The ModRM byte and displacement of a memory operand; base is rax, rcx or rbx, which need no SIB byte. */
-  private memory(register: number, base: number, offset: number): void {
-    const { code } = this;
+  #memory(register: number, base: number, offset: number): void {
+    const code = this.#code;
     const fields = ((register & 7) << 3) | base;
     if (offset === 0) {
       code.byte(fields);
@@ -247,13 +247,13 @@ class X86_64 implements Assembler {
   }
 
   /** The rest of a jump or call: for a conditional one its opcode, then the distance to `label`. */
-  private far(label: Label, condition?: number): void {
+  #far(label: Label, condition?: number): void {
     if (condition !== undefined) {
-      this.code.byte(0x0f);
-      this.code.byte(condition);
+      this.#code.byte(0x0f);
+      this.#code.byte(condition);
     }
-    this.code.want(label);
-    this.code.word(0);
+    this.#code.want(label);
+    this.#code.word(0);
   }
 }
 
