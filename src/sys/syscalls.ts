@@ -293,7 +293,7 @@ const x86_64 = {
 /** The calls that `syscallNumbers` knows on every architecture. */
 export type SyscallName = keyof typeof x86_64;
 
-const aarch64: Record<SyscallName, number> = {
+const aarch64: Readonly<Record<SyscallName, number>> = {
   // Files and descriptors
   read: 63,
   write: 64,
@@ -577,8 +577,8 @@ const aarch64: Record<SyscallName, number> = {
   open_tree_attr: 467, // Linux 6.15
 };
 
+/** The numbers of one architecture. */
+export type SyscallNumbers = Readonly<Record<SyscallName, number>>;
+
 /** Number of each call on each architecture. */
-export const syscallNumbers: Readonly<Record<Arch, Readonly<Record<SyscallName, number>>>> = {
-  x86_64,
-  aarch64,
-};
+export const syscallNumbers: Readonly<Record<Arch, SyscallNumbers>> = { x86_64, aarch64 };
