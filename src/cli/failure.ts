@@ -1,0 +1,27 @@
+/**
+ * What can go wrong before a program runs, as values, and how outside text gets into a message.
+ *
+ * A message is always one line of printable ASCII, whatever bytes the user handed in.
+ */
+
+import { oneLine } from "../sys/failure.ts";
+
+export { OperationError, oneLine } from "../sys/failure.ts";
+
+/** Wrong usage: unknown option, bad value, missing operand. The message has no prefix; the runner adds it. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** Texts up to this many bytes are shown in full. */
+const SHOWN_BYTES = 64;
+
+/** `text` on one line, cut when it is long. */
+export function clipped(text: string): string {
+  return text.length <= SHOWN_BYTES ? oneLine(text) : `${oneLine(text.slice(0, SHOWN_BYTES))}...`;
+}
+
+/** `text` in double quotes on one line; of a long one the beginning and the size. */
+export function quote(text: string): string {
+  return text.length <= SHOWN_BYTES ? `"${oneLine(text)}"` : `"${clipped(text)}" (${text.length} bytes)`;
+}

@@ -1,0 +1,154 @@
+/**
+ * Words to option occurrences, by the rules of GNU getopt_long(3): clusters, attached and separate values,
+ * unambiguous abbreviations of long names, `--`, and either permutation or a stop at the first operand.
+ * Pure: nothing is read but the arguments, and values are not looked at.
+ */
+import { clipped, quote, UsageError } from "./failure.ts";
+import { suggestion } from "./nearest.ts";
+
+/** One option, as far as the grammar is concerned. */
+export interface Declaration {
+  readonly key: string;
+  readonly short?: string;
+  readonly long: string;
+  /** `optional`: only `--long=VALUE`, or attached to the letter; the next word is never taken. */
+  readonly argument: "none" | "required" | "optional";
+  /** Not known to the original: loses against its names when an abbreviation is resolved. */
+  readonly added: boolean;
+  /** The rest of the line does not matter (--help). */
+  readonly last?: boolean;
+}
+
+/** An option as it was met on the command line. */
+export interface Occurrence {
+  readonly key: string;
+  /** For messages: `-l` or `--long`. */
+  readonly shown: string;
+  readonly value?: string;
+}
+
+export interface Scanned {
+  readonly occurrences: readonly Occurrence[];
+  readonly operands: readonly string[];
+}
+
+export type OperandPlaces =
+  /** The first operand ends the options. */
+  | "stop"
+  /** Operands and options mix freely. */
+  | "permute"
+  /** Operands only after `--`. */
+  | "dashes";
+
+/** The words still to be read. */
+class Words {
+  readonly #words: readonly string[];
+  #position = 0;
+
+  constructor(words: readonly string[]) {
+    this.#words = words;
+  }
+
+  next(): string | undefined {
+    return this.#words[this.#position++];
+  }
+
+  rest(): readonly string[] {
+    return this.#words.slice(this.#position);
+  }
+}
+
+function abbreviated(declarations: readonly Declaration[], name: string): Declaration {
+  const exact = declarations.find(({ long }) => long === name);
+  if (exact) return exact;
+  const all = declarations.filter(({ long }) => name !== "" && long.startsWith(name));
+  const originals = all.filter(({ added }) => !added);
+  const candidates = originals.length > 0 ? originals : all;
+  const [only] = candidates;
+  if (!only) {
+    const names = declarations.map(({ long }) => long);
+    throw new UsageError(`unknown option ${clipped(`--${name}`)}${suggestion(name, names, "--")}`);
+  }
+  if (candidates.length > 1) {
+    const names = candidates.map(({ long }) => `--${long}`).join(", ");
+    throw new UsageError(`option ${clipped(`--${name}`)} is ambiguous: ${names}`);
+  }
+  return only;
+}
+
+function longOption(declarations: readonly Declaration[], body: string, words: Words): Occurrence {
+  const equals = body.indexOf("=");
+  const { key, long, argument } = abbreviated(declarations, equals < 0 ? body : body.slice(0, equals));
+  const shown = `--${long}`;
+  if (equals >= 0) {
+    if (argument === "none") throw new UsageError(`option ${shown} takes no value`);
+    return { key, shown, value: body.slice(equals + 1) };
+  }
+  if (argument !== "required") return { key, shown };
+  const value = words.next();
+  if (value === undefined) throw new UsageError(`option ${shown} needs a value`);
+  return { key, shown, value };
+}
+
+function shortOptions(
+  declarations: readonly Declaration[],
+  cluster: string,
+  words: Words,
+): readonly Occurrence[] {
+  const found: Occurrence[] = [];
+  for (let index = 0; index < cluster.length; index++) {
+    const letter = cluster.charAt(index);
+    const declaration = declarations.find(({ short }) => short === letter);
+    if (!declaration) throw new UsageError(`unknown option ${clipped(`-${letter}`)}`);
+    const { key, argument } = declaration;
+    const shown = `-${letter}`;
+    const attached = cluster.slice(index + 1);
+    if (argument === "none") {
+      found.push({ key, shown });
+      continue;
+    }
+    const value = attached !== "" ? attached : argument === "required" ? words.next() : undefined;
+    if (value === undefined && argument === "required") {
+      throw new UsageError(`option ${shown} needs a value`);
+    }
+    found.push(value === undefined ? { key, shown } : { key, shown, value });
+    break;
+  }
+  return found;
+}
+
+/**
+ * Reads `words` (without the applet's name).
+ * @throws UsageError at the first word that breaks the grammar, unless an option declared `last` came before.
+ */
+export function scan(
+  declarations: readonly Declaration[],
+  words: readonly string[],
+  places: OperandPlaces,
+): Scanned {
+  const left = new Words(words);
+  const occurrences: Occurrence[] = [];
+  const operands: string[] = [];
+  const endings = new Set(declarations.filter(({ last }) => last).map(({ key }) => key));
+  for (let word = left.next(); word !== undefined; word = left.next()) {
+    if (word === "--") {
+      operands.push(...left.rest());
+      break;
+    }
+    if (!word.startsWith("-") || word === "-") {
+      if (places === "dashes") throw new UsageError(`unexpected word ${quote(word)}`);
+      operands.push(word);
+      if (places === "permute") continue;
+      operands.push(...left.rest());
+      break;
+    }
+    const found = word.startsWith("--")
+      ? [longOption(declarations, word.slice(2), left)]
+      : shortOptions(declarations, word.slice(1), left);
+    for (const occurrence of found) {
+      occurrences.push(occurrence);
+      if (endings.has(occurrence.key)) return { occurrences, operands };
+    }
+  }
+  return { occurrences, operands };
+}

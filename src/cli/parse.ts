@@ -1,0 +1,160 @@
+/** A spec and words to typed values. Pure. */
+import * as v from "valibot";
+import { oneLine, quote, UsageError } from "./failure.ts";
+import { type Declaration, type Occurrence, type OperandPlaces, type Scanned, scan } from "./getopt.ts";
+import { suggestion } from "./nearest.ts";
+import type { OperandSchema, OptionSpec, OptionTable, Parsed, SettingsOption, Spec } from "./spec.ts";
+
+/** What else decides how words are read. */
+export interface ParseContext {
+  /** POSIXLY_CORRECT is in the environment: the first operand always ends the options. */
+  readonly posixlyCorrect?: boolean;
+}
+
+/** What a command line asks for. */
+export type Request<O extends OptionTable, S extends OperandSchema> =
+  | { readonly kind: "help" }
+  | { readonly kind: "act" | "explain"; readonly input: Parsed<O, S> };
+
+/** The options that every applet has. Keys with dashes cannot collide with a spec's. */
+const HELP: Declaration = { key: "--help", long: "help", argument: "none", added: true, last: true };
+const EXPLAIN: Declaration = { key: "--explain", long: "explain", argument: "none", added: true };
+
+function declare(key: string, option: OptionSpec): Declaration {
+  const takesValue = option.settings !== undefined || option.value !== undefined;
+  const optional = option.value !== undefined && option.bareValue !== undefined;
+  return {
+    key,
+    long: option.long,
+    ...(option.short === undefined ? {} : { short: option.short }),
+    argument: optional ? "optional" : takesValue ? "required" : "none",
+    added: option.added === true,
+  };
+}
+
+/** A value by its schema, or the first complaint. */
+function accept(schema: v.GenericSchema<unknown, unknown>, text: string, subject: string): unknown {
+  const result = v.safeParse(schema, text, { abortEarly: true });
+  if (result.success) return result.output;
+  throw new UsageError(`${subject}: ${oneLine(result.issues[0].message)}`);
+}
+
+/** One NAME=VALUE. */
+function acceptSetting(
+  option: SettingsOption,
+  text: string,
+  shown: string,
+): { name: string; value: unknown } {
+  const equals = text.indexOf("=");
+  if (equals < 0) throw new UsageError(`${shown}: ${quote(text)} is not of the form NAME=VALUE`);
+  const given = text.slice(0, equals);
+  const names = Object.keys(option.settings);
+  const name = names.find((candidate) => candidate.toLowerCase() === given.toLowerCase());
+  const setting = name === undefined ? undefined : option.settings[name];
+  if (name === undefined || setting === undefined) {
+    throw new UsageError(`${shown}: unknown setting ${quote(given)}${suggestion(given, names)}`);
+  }
+  return { name, value: accept(setting.value, text.slice(equals + 1), `${shown} ${name}`) };
+}
+
+/** The operands' names, from `usage`, by position. */
+function operandName(usage: string, index: number): string {
+  const names = usage.split(" ").map((word) => word.replace(/[[\].]/g, ""));
+  return names[index] ?? names.at(-1) ?? "operand";
+}
+
+function acceptOperands(spec: Spec, words: readonly string[]): unknown {
+  const result = v.safeParse(spec.operands, words, { abortEarly: true });
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const index = Number(issue.path?.[0]?.key ?? words.length);
+  const word = words[index];
+  if (word === undefined) throw new UsageError(`${operandName(spec.usage, index)} is missing`);
+  if (issue.expected === "never") throw new UsageError(`unexpected word ${quote(word)}`);
+  throw new UsageError(`${operandName(spec.usage, index)}: ${oneLine(issue.message)}`);
+}
+
+function places(spec: Spec, context: ParseContext): OperandPlaces {
+  if (spec.operandsAfterDashes) return "dashes";
+  return spec.stopAtOperand || context.posixlyCorrect ? "stop" : "permute";
+}
+
+/** What an option is when it is not given. */
+function absent(option: OptionSpec): unknown {
+  if (option.settings !== undefined) return {};
+  if (option.value === undefined) return false;
+  return option.repeat ? [] : undefined;
+}
+
+/** Takes one occurrence into account: its value for the sequence, and the option's value from now on. */
+function take(
+  option: OptionSpec,
+  { shown, value }: Occurrence,
+  before: unknown,
+): { one: unknown; all: unknown } {
+  if (option.settings !== undefined) {
+    const one = acceptSetting(option, value ?? "", shown);
+    return { one, all: { ...Object(before), [one.name]: one.value } };
+  }
+  if (option.value === undefined) return { one: true, all: true };
+  const one = accept(option.value, value ?? option.bareValue ?? "", shown);
+  if (!Array.isArray(before)) return { one, all: one };
+  before.push(one);
+  return { one, all: before };
+}
+
+function understand<O extends OptionTable, S extends OperandSchema>(
+  spec: Spec<O, S>,
+  { occurrences, operands }: Scanned,
+): Parsed<O, S> {
+  const options = new Map(Object.entries(spec.options).map(([key, option]) => [key, absent(option)]));
+  const sequence: { key: string; value: unknown }[] = [];
+  for (const occurrence of occurrences) {
+    const { key } = occurrence;
+    const option = spec.options[key];
+    if (option === undefined) continue;
+    const { one, all } = take(option, occurrence, options.get(key));
+    sequence.push({ key, value: one });
+    options.set(key, all);
+  }
+  const parsed: unknown = {
+    options: Object.fromEntries(options),
+    operands: acceptOperands(spec, operands),
+    sequence,
+  };
+  // A spec's value types exist for the compiler only: this is where they meet the values.
+  return parsed as Parsed<O, S>;
+}
+
+function declarations(spec: Spec): Declaration[] {
+  return Object.entries(spec.options).map(([key, option]) => declare(key, option));
+}
+
+/**
+ * Reads a command line.
+ * @throws UsageError at the first thing that is wrong with it.
+ */
+export function parse<O extends OptionTable, S extends OperandSchema>(
+  spec: Spec<O, S>,
+  words: readonly string[],
+  context: ParseContext = {},
+): Parsed<O, S> {
+  return understand(spec, scan(declarations(spec), words, places(spec, context)));
+}
+
+/**
+ * Reads a command line that may also ask for help, or (`explains`) for an explanation.
+ * @throws UsageError as `parse` does, but for mistakes after `--help`.
+ */
+export function readRequest<O extends OptionTable, S extends OperandSchema>(
+  spec: Spec<O, S>,
+  words: readonly string[],
+  context: ParseContext,
+  explains: boolean,
+): Request<O, S> {
+  const common = explains ? [EXPLAIN, HELP] : [HELP];
+  const scanned = scan([...declarations(spec), ...common], words, places(spec, context));
+  const keys = new Set(scanned.occurrences.map(({ key }) => key));
+  if (keys.has(HELP.key)) return { kind: "help" };
+  return { kind: keys.has(EXPLAIN.key) ? "explain" : "act", input: understand(spec, scanned) };
+}
