@@ -1,0 +1,572 @@
+import type { Arch } from "./arch.ts";
+
+/**
+ * Layouts of the kernel's structures as field lists, from which offsets, sizes, packing and unpacking follow.
+ *
+ * The comment above a layout names the C type and the header; test/sys/headers.test.ts reads it there, and
+ * compares size and offsets with what the compilers of both architectures say. Field names are the C ones (with
+ * a dot into a nested structure), so that the comparison can be made; a name that begins with `__` is padding.
+ * Pointers are u64. x86_64 and aarch64 are both little endian; `be16` and `be32` are in network order.
+ */
+
+/** A field's type; arrays have a third element in their field, the number of elements. */
+export type Scalar = "u8" | "u16" | "u32" | "u64" | "i16" | "i32" | "i64" | "be16" | "be32";
+export type Field = readonly [name: string, type: Scalar, count?: number];
+
+/** Deviations from the C rules: no padding between fields; a size that counts a tail the fields do not name. */
+export interface LayoutOptions {
+  readonly packed?: boolean;
+  readonly size?: number;
+}
+
+type Element<F extends Field> = F[1] extends "u64" | "i64" ? bigint : number;
+type IsArray<F extends Field> = F extends readonly [string, Scalar, number] ? true : false;
+type Packable<F extends Field> =
+  IsArray<F> extends true ? ArrayLike<Element<F> | number> : Element<F> | number;
+type Unpacked<F extends Field> = IsArray<F> extends true ? Element<F>[] : Element<F>;
+
+/** Any field's value, where the types of a particular layout are out of sight. */
+type AnyValue = number | bigint | ArrayLike<number | bigint>;
+
+/** What `pack` takes: fields left out are zero, and so is the rest of an array that is too short. */
+export type PackValues<Fields extends readonly Field[]> = {
+  readonly [F in Fields[number] as F[0]]?: Packable<F> | undefined;
+};
+/** What `unpack` gives. */
+export type UnpackedValues<Fields extends readonly Field[]> = {
+  [F in Fields[number] as F[0]]: Unpacked<F>;
+};
+
+export interface Struct<Fields extends readonly Field[]> {
+  readonly fields: Fields;
+  /** Bytes, as C's sizeof. */
+  readonly size: number;
+  /** Bytes from the start, as C's offsetof. */
+  offset(name: Fields[number][0]): number;
+  /** One structure. Throws RangeError if a value does not fit its field: that is a mistake of the caller's. */
+  pack(values: PackValues<Fields>): Uint8Array;
+  /** An array of structures. */
+  packAll(items: readonly PackValues<Fields>[]): Uint8Array;
+  /** The structure at `at` bytes into `bytes`. Throws RangeError if `bytes` ends within it. */
+  unpack(bytes: Uint8Array, at?: number): UnpackedValues<Fields>;
+}
+
+const widths: Readonly<Record<Scalar, number>> = {
+  u8: 1,
+  u16: 2,
+  u32: 4,
+  u64: 8,
+  i16: 2,
+  i32: 4,
+  i64: 8,
+  be16: 2,
+  be32: 4,
+};
+
+interface Placed {
+  readonly name: string;
+  readonly type: Scalar;
+  readonly offset: number;
+  readonly count: number | undefined;
+}
+
+interface Placement {
+  readonly fields: readonly Placed[];
+  readonly size: number;
+}
+
+/** A structure with these fields, laid out by the C rules of both architectures: each at a multiple of its width. */
+export function struct<const Fields extends readonly Field[]>(
+  fields: Fields,
+  options: LayoutOptions = {},
+): Struct<Fields> {
+  // Offsets are computed at first use, not at import.
+  let placement: Placement | undefined;
+  const placed = (): Placement => {
+    placement ??= place(fields, options);
+    return placement;
+  };
+  const writeAt = (view: DataView, at: number, values: PackValues<Fields>): void => {
+    const given: Readonly<Record<string, AnyValue | undefined>> = values;
+    for (const field of placed().fields) writeField(view, at, field, given[field.name] ?? 0);
+  };
+  return {
+    fields,
+    get size() {
+      return placed().size;
+    },
+    offset(name) {
+      const found = placed().fields.find((field) => field.name === name);
+      if (!found) throw new RangeError(`no field ${name}`);
+      return found.offset;
+    },
+    pack(values) {
+      const bytes = new Uint8Array(placed().size);
+      writeAt(new DataView(bytes.buffer), 0, values);
+      return bytes;
+    },
+    packAll(items) {
+      const { size } = placed();
+      const bytes = new Uint8Array(size * items.length);
+      const view = new DataView(bytes.buffer);
+      items.forEach((values, index) => {
+        writeAt(view, size * index, values);
+      });
+      return bytes;
+    },
+    unpack(bytes, at = 0) {
+      if (bytes.length - at < placed().size)
+        throw new RangeError(`structure cut short at ${bytes.length} bytes`);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const entries = placed().fields.map((field) => [field.name, readField(view, at, field)]);
+      return Object.fromEntries(entries) as UnpackedValues<Fields>;
+    },
+  };
+}
+
+function place(fields: readonly Field[], { packed = false, size }: LayoutOptions): Placement {
+  let end = 0;
+  let alignment = 1;
+  const placedFields = fields.map(([name, type, count]): Placed => {
+    const width = widths[type];
+    const multiple = packed ? 1 : width;
+    alignment = Math.max(alignment, multiple);
+    const offset = roundUp(end, multiple);
+    end = offset + width * (count ?? 1);
+    return { name, type, offset, count };
+  });
+  return { fields: placedFields, size: size ?? roundUp(end, alignment) };
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
+
+function writeField(view: DataView, at: number, field: Placed, value: AnyValue): void {
+  const { name, count = 1 } = field;
+  const elements = typeof value === "object" ? value : [value];
+  if (elements.length > count) throw new RangeError(`${name} has ${count} elements, not ${elements.length}`);
+  const width = widths[field.type];
+  for (let index = 0; index < elements.length; index++) {
+    writeScalar(view, at + field.offset + width * index, field, elements[index] ?? 0);
+  }
+}
+
+function writeScalar(view: DataView, start: number, { name, type }: Placed, value: number | bigint): void {
+  const wide = BigInt(value);
+  const bits = 8 * widths[type];
+  const fitting = type.startsWith("i") ? BigInt.asIntN(bits, wide) : BigInt.asUintN(bits, wide);
+  if (fitting !== wide) throw new RangeError(`${name}: ${value} does not fit ${type}`);
+  for (let byte = 0; byte < widths[type]; byte++) {
+    view.setUint8(start + position(type, byte), Number((wide >> BigInt(8 * byte)) & 0xffn));
+  }
+}
+
+/** Where in a field its byte of significance `byte` is. */
+function position(type: Scalar, byte: number): number {
+  return type.startsWith("be") ? widths[type] - 1 - byte : byte;
+}
+
+function readField(view: DataView, at: number, { type, offset, count }: Placed): AnyValue {
+  const start = at + offset;
+  if (count === undefined) return readScalar(view, start, type);
+  const width = widths[type];
+  return Array.from({ length: count }, (_, index) => readScalar(view, start + width * index, type));
+}
+
+function readScalar(view: DataView, start: number, type: Scalar): number | bigint {
+  const width = widths[type];
+  let wide = 0n;
+  for (let byte = width - 1; byte >= 0; byte--) {
+    wide = (wide << 8n) | BigInt(view.getUint8(start + position(type, byte)));
+  }
+  if (type.startsWith("i")) wide = BigInt.asIntN(8 * width, wide);
+  return width === 8 ? wide : Number(wide);
+}
+
+/** struct clone_args in <linux/sched.h>: clone3(2). Older kernels take a shorter one, CLONE_ARGS_SIZE_VER*. */
+export const clone_args = struct([
+  ["flags", "u64"],
+  ["pidfd", "u64"],
+  ["child_tid", "u64"],
+  ["parent_tid", "u64"],
+  ["exit_signal", "u64"],
+  ["stack", "u64"],
+  ["stack_size", "u64"],
+  ["tls", "u64"],
+  ["set_tid", "u64"],
+  ["set_tid_size", "u64"],
+  ["cgroup", "u64"],
+]);
+
+/** struct open_how in <linux/openat2.h>: openat2(2). */
+export const open_how = struct([
+  ["flags", "u64"],
+  ["mode", "u64"],
+  ["resolve", "u64"],
+]);
+
+/** struct mount_attr in <linux/mount.h>: mount_setattr(2). */
+export const mount_attr = struct([
+  ["attr_set", "u64"],
+  ["attr_clr", "u64"],
+  ["propagation", "u64"],
+  ["userns_fd", "u64"],
+]);
+
+/** struct __user_cap_header_struct in <linux/capability.h>: capget(2), capset(2). */
+export const user_cap_header = struct([
+  ["version", "u32"],
+  ["pid", "i32"],
+]);
+
+/** struct __user_cap_data_struct in <linux/capability.h>: one of two; the first has capabilities 0 to 31. */
+export const user_cap_data = struct([
+  ["effective", "u32"],
+  ["permitted", "u32"],
+  ["inheritable", "u32"],
+]);
+
+/** struct rlimit64 in <linux/resource.h>: prlimit(2). */
+export const rlimit64 = struct([
+  ["rlim_cur", "u64"],
+  ["rlim_max", "u64"],
+]);
+
+/** struct iovec in <linux/uio.h>: readv(2), struct msghdr. */
+export const iovec = struct([
+  ["iov_base", "u64"],
+  ["iov_len", "u64"],
+]);
+
+/** struct msghdr in <sys/socket.h>: sendmsg(2), recvmsg(2). */
+export const msghdr = struct([
+  ["msg_name", "u64"],
+  ["msg_namelen", "u32"],
+  ["msg_iov", "u64"],
+  ["msg_iovlen", "u64"],
+  ["msg_control", "u64"],
+  ["msg_controllen", "u64"],
+  ["msg_flags", "i32"],
+]);
+
+/** struct cmsghdr in <sys/socket.h>: cmsg(3); the data follows, the next one at a multiple of 8 bytes. */
+export const cmsghdr = struct([
+  ["cmsg_len", "u64"],
+  ["cmsg_level", "i32"],
+  ["cmsg_type", "i32"],
+]);
+
+/** struct ucred in <sys/socket.h>: SCM_CREDENTIALS, SO_PEERCRED. */
+export const ucred = struct([
+  ["pid", "i32"],
+  ["uid", "u32"],
+  ["gid", "u32"],
+]);
+
+/** struct sockaddr_un in <linux/un.h>: unix(7). Its length tells where an abstract name ends. */
+export const sockaddr_un = struct([
+  ["sun_family", "u16"],
+  ["sun_path", "u8", 108],
+]);
+
+/** struct sockaddr_in in <linux/in.h>: ip(7). */
+export const sockaddr_in = struct(
+  [
+    ["sin_family", "u16"],
+    ["sin_port", "be16"],
+    ["sin_addr", "u8", 4],
+  ],
+  { size: 16 },
+);
+
+/** struct sockaddr_in6 in <linux/in6.h>: ipv6(7). */
+export const sockaddr_in6 = struct([
+  ["sin6_family", "u16"],
+  ["sin6_port", "be16"],
+  ["sin6_flowinfo", "be32"],
+  ["sin6_addr", "u8", 16],
+  ["sin6_scope_id", "u32"],
+]);
+
+/** struct sockaddr_nl in <linux/netlink.h>: netlink(7). */
+export const sockaddr_nl = struct([
+  ["nl_family", "u16"],
+  ["nl_pad", "u16"],
+  ["nl_pid", "u32"],
+  ["nl_groups", "u32"],
+]);
+
+/** struct sockaddr_vm in <sys/socket.h> <linux/vm_sockets.h>: vsock(7). */
+export const sockaddr_vm = struct(
+  [
+    ["svm_family", "u16"],
+    ["svm_reserved1", "u16"],
+    ["svm_port", "u32"],
+    ["svm_cid", "u32"],
+    ["svm_flags", "u8"],
+  ],
+  { size: 16 },
+);
+
+/** struct sockaddr_ll in <linux/if_packet.h>: packet(7). */
+export const sockaddr_ll = struct([
+  ["sll_family", "u16"],
+  ["sll_protocol", "be16"],
+  ["sll_ifindex", "i32"],
+  ["sll_hatype", "u16"],
+  ["sll_pkttype", "u8"],
+  ["sll_halen", "u8"],
+  ["sll_addr", "u8", 8],
+]);
+
+/** sigset_t in <asm/signal.h>: bit n-1 is signal n. The C library's is 128 bytes long, the kernel wants 8. */
+export const sigset = struct([["mask", "u64"]]);
+
+/** struct sigaction in <asm/signal.h>: rt_sigaction(2); not the C library's structure of that name. */
+export const sigaction = struct([
+  ["sa_handler", "u64"],
+  ["sa_flags", "u64"],
+  ["sa_restorer", "u64"],
+  ["sa_mask", "u64"],
+]);
+
+/** siginfo_t in <asm/siginfo.h>: waitid(2), with the part that SIGCHLD has. */
+export const siginfo = struct(
+  [
+    ["si_signo", "i32"],
+    ["si_errno", "i32"],
+    ["si_code", "i32"],
+    ["__pad", "u32"],
+    ["si_pid", "i32"],
+    ["si_uid", "u32"],
+    ["si_status", "i32"],
+  ],
+  { size: 128 },
+);
+
+/** struct signalfd_siginfo in <linux/signalfd.h>: what a signalfd(2) gives to read. */
+export const signalfd_siginfo = struct(
+  [
+    ["ssi_signo", "u32"],
+    ["ssi_errno", "i32"],
+    ["ssi_code", "i32"],
+    ["ssi_pid", "u32"],
+    ["ssi_uid", "u32"],
+    ["ssi_fd", "i32"],
+    ["ssi_tid", "u32"],
+    ["ssi_band", "u32"],
+    ["ssi_overrun", "u32"],
+    ["ssi_trapno", "u32"],
+    ["ssi_status", "i32"],
+    ["ssi_int", "i32"],
+    ["ssi_ptr", "u64"],
+    ["ssi_utime", "u64"],
+    ["ssi_stime", "u64"],
+    ["ssi_addr", "u64"],
+  ],
+  { size: 128 },
+);
+
+/** struct __kernel_timespec in <linux/time_types.h>: seconds and nanoseconds. */
+export const timespec = struct([
+  ["tv_sec", "i64"],
+  ["tv_nsec", "i64"],
+]);
+
+/** struct itimerval in <linux/time.h>: setitimer(2), seconds and microseconds. */
+export const itimerval = struct([
+  ["it_interval.tv_sec", "i64"],
+  ["it_interval.tv_usec", "i64"],
+  ["it_value.tv_sec", "i64"],
+  ["it_value.tv_usec", "i64"],
+]);
+
+/** struct itimerspec in <linux/time.h>: timerfd_settime(2), seconds and nanoseconds. */
+export const itimerspec = struct([
+  ["it_interval.tv_sec", "i64"],
+  ["it_interval.tv_nsec", "i64"],
+  ["it_value.tv_sec", "i64"],
+  ["it_value.tv_nsec", "i64"],
+]);
+
+/** struct winsize in <asm/termios.h>: TIOCGWINSZ, TIOCSWINSZ. */
+export const winsize = struct([
+  ["ws_row", "u16"],
+  ["ws_col", "u16"],
+  ["ws_xpixel", "u16"],
+  ["ws_ypixel", "u16"],
+]);
+
+/** struct termios in <asm/termbits.h>: TCGETS, TCSETS; not the C library's structure of that name. */
+export const termios = struct([
+  ["c_iflag", "u32"],
+  ["c_oflag", "u32"],
+  ["c_cflag", "u32"],
+  ["c_lflag", "u32"],
+  ["c_line", "u8"],
+  ["c_cc", "u8", 19],
+]);
+
+/** struct statfs in <asm/statfs.h>: statfs(2), fstatfs(2). */
+export const statfs = struct([
+  ["f_type", "i64"],
+  ["f_bsize", "i64"],
+  ["f_blocks", "u64"],
+  ["f_bfree", "u64"],
+  ["f_bavail", "u64"],
+  ["f_files", "u64"],
+  ["f_ffree", "u64"],
+  ["f_fsid", "i32", 2],
+  ["f_namelen", "i64"],
+  ["f_frsize", "i64"],
+  ["f_flags", "i64"],
+  ["f_spare", "i64", 4],
+]);
+
+/** struct statx in <linux/stat.h>: statx(2), as of Linux 6.1. */
+export const statx = struct(
+  [
+    ["stx_mask", "u32"],
+    ["stx_blksize", "u32"],
+    ["stx_attributes", "u64"],
+    ["stx_nlink", "u32"],
+    ["stx_uid", "u32"],
+    ["stx_gid", "u32"],
+    ["stx_mode", "u16"],
+    ["stx_ino", "u64"],
+    ["stx_size", "u64"],
+    ["stx_blocks", "u64"],
+    ["stx_attributes_mask", "u64"],
+    ["stx_atime.tv_sec", "i64"],
+    ["stx_atime.tv_nsec", "u32"],
+    ["stx_btime.tv_sec", "i64"],
+    ["stx_btime.tv_nsec", "u32"],
+    ["stx_ctime.tv_sec", "i64"],
+    ["stx_ctime.tv_nsec", "u32"],
+    ["stx_mtime.tv_sec", "i64"],
+    ["stx_mtime.tv_nsec", "u32"],
+    ["__pad", "u32"],
+    ["stx_rdev_major", "u32"],
+    ["stx_rdev_minor", "u32"],
+    ["stx_dev_major", "u32"],
+    ["stx_dev_minor", "u32"],
+    ["stx_mnt_id", "u64"],
+    ["stx_dio_mem_align", "u32"],
+    ["stx_dio_offset_align", "u32"],
+  ],
+  { size: 256 },
+);
+
+/** struct pollfd in <asm/poll.h>: ppoll(2). */
+export const pollfd = struct([
+  ["fd", "i32"],
+  ["events", "i16"],
+  ["revents", "i16"],
+]);
+
+/** struct ifreq in <sys/socket.h> <linux/if.h>: netdevice(7), with the flags of its union. */
+export const ifreq_flags = struct(
+  [
+    ["ifr_name", "u8", 16],
+    ["ifr_flags", "i16"],
+  ],
+  { size: 40 },
+);
+
+/** struct ifreq in <sys/socket.h> <linux/if.h>: netdevice(7), with the index of its union. */
+export const ifreq_index = struct(
+  [
+    ["ifr_name", "u8", 16],
+    ["ifr_ifindex", "i32"],
+  ],
+  { size: 40 },
+);
+
+/** struct sock_filter in <linux/filter.h>: one instruction of classic BPF. */
+export const sock_filter = struct([
+  ["code", "u16"],
+  ["jt", "u8"],
+  ["jf", "u8"],
+  ["k", "u32"],
+]);
+
+/** struct sock_fprog in <linux/filter.h>: seccomp(2); `len` counts instructions. */
+export const sock_fprog = struct([
+  ["len", "u16"],
+  ["filter", "u64"],
+]);
+
+/** struct seccomp_data in <linux/seccomp.h>: what a seccomp filter looks at. */
+export const seccomp_data = struct([
+  ["nr", "i32"],
+  ["arch", "u32"],
+  ["instruction_pointer", "u64"],
+  ["args", "u64", 6],
+]);
+
+/** The structures whose layouts differ. */
+export const archStructs = {
+  x86_64: {
+    /** struct stat in <asm/stat.h>: fstat(2), newfstatat. */
+    stat: struct(
+      [
+        ["st_dev", "u64"],
+        ["st_ino", "u64"],
+        ["st_nlink", "u64"],
+        ["st_mode", "u32"],
+        ["st_uid", "u32"],
+        ["st_gid", "u32"],
+        ["st_rdev", "u64"],
+        ["st_size", "i64"],
+        ["st_blksize", "i64"],
+        ["st_blocks", "i64"],
+        ["st_atime", "i64"],
+        ["st_atime_nsec", "i64"],
+        ["st_mtime", "i64"],
+        ["st_mtime_nsec", "i64"],
+        ["st_ctime", "i64"],
+        ["st_ctime_nsec", "i64"],
+      ],
+      { size: 144 },
+    ),
+    /** struct epoll_event in <linux/eventpoll.h>: epoll_ctl(2), packed on x86_64 only. */
+    epoll_event: struct(
+      [
+        ["events", "u32"],
+        ["data", "u64"],
+      ],
+      { packed: true },
+    ),
+  },
+  aarch64: {
+    /** struct stat in <asm/stat.h>: fstat(2), newfstatat. */
+    stat: struct(
+      [
+        ["st_dev", "u64"],
+        ["st_ino", "u64"],
+        ["st_mode", "u32"],
+        ["st_nlink", "u32"],
+        ["st_uid", "u32"],
+        ["st_gid", "u32"],
+        ["st_rdev", "u64"],
+        ["__pad1", "u64"],
+        ["st_size", "i64"],
+        ["st_blksize", "i32"],
+        ["st_blocks", "i64"],
+        ["st_atime", "i64"],
+        ["st_atime_nsec", "i64"],
+        ["st_mtime", "i64"],
+        ["st_mtime_nsec", "i64"],
+        ["st_ctime", "i64"],
+        ["st_ctime_nsec", "i64"],
+      ],
+      { size: 128 },
+    ),
+    /** struct epoll_event in <linux/eventpoll.h>: epoll_ctl(2). */
+    epoll_event: struct([
+      ["events", "u32"],
+      ["data", "u64"],
+    ]),
+  },
+} as const satisfies Record<Arch, unknown>;
