@@ -1,12 +1,13 @@
 /** Programs in words: what `--explain` prints, like strace(1) before the fact. Nothing here can act. */
 
+import { errnoName } from "../sys/errno.ts";
 import { oneLine } from "../sys/failure.ts";
-import { describeConstant, describeFlags } from "../sys/names.ts";
+import { describeConstant, describeFlags, type GroupName } from "../sys/names.ts";
 import type { SyscallName } from "../sys/syscalls.ts";
 import type { Call, Constant, Fork, Program, Step, Value } from "./steps.ts";
 
 /** How the arguments of a call read: flags or a constant of a group, a mode, a directory descriptor. */
-type Reading = "" | "mode" | "at" | `flags ${string}` | `one ${string}`;
+type Reading = "" | "mode" | "at" | `flags ${GroupName}` | `one ${GroupName}`;
 
 const readings: Partial<Record<SyscallName, readonly Reading[]>> = {
   clone: ["flags CLONE"],
@@ -37,13 +38,13 @@ const readings: Partial<Record<SyscallName, readonly Reading[]>> = {
   execveat: ["at", "", "", "", "flags AT"],
   renameat2: ["at", "", "at", "", "flags RENAME"],
   rt_sigaction: ["one SIG"],
-  rt_sigprocmask: ["one SIG"],
+  rt_sigprocmask: ["one SIG_HOW"],
   kill: ["", "one SIG"],
   pidfd_send_signal: ["", "one SIG"],
   memfd_create: ["", "flags MFD"],
   socketpair: ["one AF", "flags SOCK"],
   flock: ["", "flags LOCK"],
-  faccessat2: ["at", "", "", "flags AT"],
+  faccessat2: ["at", "", "", "flags AT_ACCESS"],
   linkat: ["at", "", "at", "", "flags AT"],
 };
 
@@ -142,9 +143,7 @@ function describeCall(step: Call | Fork): string {
 function afterCall(step: Call): string {
   const into = step.into ? ` -> ${step.into.name}` : "";
   if (step.accept === "any") return `${into} (may fail)`;
-  return step.accept?.length
-    ? `${into} (${step.accept.map((n) => describeConstant("E", n)).join(", ")} is fine)`
-    : into;
+  return step.accept?.length ? `${into} (${step.accept.map(errnoName).join(", ")} is fine)` : into;
 }
 
 function showAs(value: Value, reading: Reading): string {
