@@ -45,7 +45,7 @@ export function execute(arch: Arch, image: Uint8Array): Ended {
     const file = join(directory, "program");
     writeFileSync(file, image);
     chmodSync(file, 0o755);
-    const done = Bun.spawnSync([...runner(arch), file], { stdin: "ignore", stderr: "inherit" });
+    const done = Bun.spawnSync([...runner(arch), file], { stdin: "ignore", stderr: "ignore" });
     const signal = done.signalCode;
     const status = signal === undefined ? done.exitCode : undefined;
     return { status, signal, output: done.stdout.toString("latin1") };

@@ -54,24 +54,31 @@ function build(machine: Machine, random: (below: number) => number, length: numb
 
   const instruction = (): void => {
     const width = pick(widths);
-    const offset = random(areaWords * 8 - width);
+    const offset = random(areaWords * 8 - width + 1);
     switch (random(9)) {
       case 0:
-        return target.fetch(operand());
+        target.fetch(operand());
+        break;
       case 1:
-        return target.keep(pick(cells));
+        target.keep(pick(cells));
+        break;
       case 2:
       case 3:
-        return target.compute(pick(operations), operand());
+        target.compute(pick(operations), operand());
+        break;
       case 4:
         target.fetch(area);
-        return target.load(width, offset);
+        target.load(width, offset);
+        break;
       case 5:
-        return target.store(width, area, offset);
+        target.store(width, area, offset);
+        break;
       case 6: {
         const label = target.label();
         waiting.push({ label, left: 1 + random(10) });
-        return random(4) === 0 ? target.branchFailed(label) : target.branch(pick(tests), operand(), label);
+        if (random(4) === 0) target.branchFailed(label);
+        else target.branch(pick(tests), operand(), label);
+        break;
       }
       case 7: {
         // Through a pointer that lies outside the area, with an offset that leads back into it.
@@ -83,10 +90,12 @@ function build(machine: Machine, random: (below: number) => number, length: numb
         target.compute("add", away);
         target.keep(pointer);
         target.fetch(value);
-        return target.store(width, pointer, offset - away);
+        target.store(width, pointer, offset - away);
+        break;
       }
       default:
-        return target.gosub(pick(routines));
+        target.gosub(pick(routines));
+        break;
     }
   };
 
