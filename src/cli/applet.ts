@@ -25,22 +25,14 @@
  * `plan` is pure; it refuses what the spec cannot express with a `UsageError`. In a test:
  * `plan(parse(spec, ["/new", "sh"]), given)`. The runner adds `--help` and `--explain`.
  */
+import { variableValue } from "../plan/environment.ts";
 import type { Program } from "../program/steps.ts";
 import type { Given } from "../sys/given.ts";
-import { environmentValue } from "./environment.ts";
 import { print } from "./output.ts";
 import { readRequest } from "./parse.ts";
 import { report } from "./report.ts";
 import type { OperandSchema, OptionTable, Parsed, Spec } from "./spec.ts";
-
-/** What the registry loads. */
-export interface Applet {
-  readonly spec: Spec;
-  /** `--explain` is understood. */
-  readonly explains: boolean;
-  /** Runs with the words after the applet's name; the exit status, if the process did not become a program. */
-  run(words: readonly string[], given: Given): Promise<number>;
-}
+import type { Applet, Suite } from "./suite.ts";
 
 /** An applet that becomes a program. */
 export interface PlanningApplet<O extends OptionTable, S extends OperandSchema> {
@@ -51,22 +43,23 @@ export interface PlanningApplet<O extends OptionTable, S extends OperandSchema> 
 /** An applet that JavaScript carries out itself; the result is the exit status. */
 export interface ActingApplet<O extends OptionTable, S extends OperandSchema> {
   readonly spec: Spec<O, S>;
-  readonly act: (input: Parsed<O, S>, given: Given) => number | Promise<number>;
+  readonly act: (input: Parsed<O, S>, given: Given, suite: Suite) => number | Promise<number>;
 }
 
 async function execute<O extends OptionTable, S extends OperandSchema>(
   definition: PlanningApplet<O, S> | ActingApplet<O, S>,
   words: readonly string[],
   given: Given,
+  suite: Suite,
 ): Promise<number> {
   const { spec } = definition;
-  const posixlyCorrect = environmentValue(given.environment, "POSIXLY_CORRECT") !== undefined;
+  const posixlyCorrect = variableValue(given.environment, "POSIXLY_CORRECT") !== undefined;
   const request = readRequest(spec, words, { posixlyCorrect }, "plan" in definition);
   if (request.kind === "help") {
     const { helpText } = await import("./help.ts");
     return print(helpText(spec, "plan" in definition), given);
   }
-  if ("act" in definition) return definition.act(request.input, given);
+  if ("act" in definition) return definition.act(request.input, given, suite);
   const program = definition.plan(request.input, given);
   if (request.kind === "explain") {
     const { explain } = await import("../program/explain.ts");
@@ -84,11 +77,13 @@ export function applet<O extends OptionTable, S extends OperandSchema>(
   return {
     spec,
     explains: "plan" in definition,
-    async run(words, given) {
+    async run(words, given, suite) {
       try {
-        return await execute(definition, words, given);
+        return await execute(definition, words, given, suite);
       } catch (problem) {
-        return report(problem, spec);
+        const { name, usageStatus: usage } = spec;
+        const failure = spec.failureStatus ?? (usage === 125 ? 125 : 1);
+        return report(problem, `ctrtool ${name}`, { usage, failure });
       }
     },
   };

@@ -1,14 +1,7 @@
-/**
- * What can go wrong before a program runs, as values, and how outside text gets into a message.
- *
- * A message is always one line of printable ASCII, whatever bytes the user handed in.
- */
-
+/** Wrong usage, as a value; and how what the user typed gets into a message, which is always one line. */
 import { oneLine } from "../sys/failure.ts";
 
-export { OperationError, oneLine } from "../sys/failure.ts";
-
-/** Wrong usage: unknown option, bad value, missing operand. The message has no prefix; the runner adds it. */
+/** Unknown option, bad value, missing operand. The message has no prefix; the runner adds it. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }

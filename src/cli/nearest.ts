@@ -21,9 +21,9 @@ function distance(a: string, b: string): number {
 /** The candidate that `text` was probably meant to be: at most a third of its letters away. */
 function nearest(text: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
-  // Nothing longer than this is a typing error, and the distance is quadratic in it.
-  if (text.length > 64) return best;
-  let limit = Math.floor(Math.max(text.length, 3) / 3) + 1;
+  // One letter could be meant to be any other; nothing this long is a typing error, and the work is quadratic.
+  if (text.length < 2 || text.length > 64) return best;
+  let limit = Math.max(1, Math.floor(text.length / 3)) + 1;
   for (const candidate of candidates) {
     const apart = distance(text.toLowerCase(), candidate.toLowerCase());
     if (apart < limit) {

@@ -1,6 +1,7 @@
 /** A spec and words to typed values. Pure. */
 import * as v from "valibot";
-import { oneLine, quote, UsageError } from "./failure.ts";
+import { oneLine } from "../sys/failure.ts";
+import { quote, UsageError } from "./failure.ts";
 import { type Declaration, type Occurrence, type OperandPlaces, type Scanned, scan } from "./getopt.ts";
 import { suggestion } from "./nearest.ts";
 import type { OperandSchema, OptionSpec, OptionTable, Parsed, SettingsOption, Spec } from "./spec.ts";

@@ -1,11 +1,14 @@
 /** Failures in words: one line on stderr and an exit status, whatever was thrown. */
 import { errnoName, errnoText } from "../sys/errno.ts";
-import { OperationError, oneLine, UsageError } from "./failure.ts";
+import { OperationError, oneLine } from "../sys/failure.ts";
+import { UsageError } from "./failure.ts";
 import { printError } from "./output.ts";
-import type { Spec } from "./spec.ts";
 
-/** What a failure costs: the parts of a spec that say so. */
-export type Statuses = Pick<Spec, "name" | "usageStatus" | "failureStatus">;
+/** Exit statuses of the failures that JavaScript reports. */
+export interface FailureStatuses {
+  readonly usage: number;
+  readonly failure: number;
+}
 
 function describe(problem: unknown): string {
   if (problem instanceof UsageError) return `usage: ${problem.message}`;
@@ -16,9 +19,8 @@ function describe(problem: unknown): string {
   return `internal error: ${problem instanceof Error ? problem.message : String(problem)}`;
 }
 
-/** Prints the line and returns the exit status. */
-export function report(problem: unknown, { name, usageStatus, failureStatus }: Statuses): number {
-  printError(`ctrtool ${name}: ${oneLine(describe(problem))}\n`);
-  if (problem instanceof UsageError) return usageStatus;
-  return failureStatus ?? (usageStatus === 125 ? 125 : 1);
+/** Prints the line, which begins with `who`, and returns the exit status. */
+export function report(problem: unknown, who: string, statuses: FailureStatuses): number {
+  printError(`${who}: ${oneLine(describe(problem))}\n`);
+  return problem instanceof UsageError ? statuses.usage : statuses.failure;
 }

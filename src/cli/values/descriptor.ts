@@ -2,9 +2,10 @@
  * FDSPEC: which open descriptor is meant. Read here to data; nothing is looked up or changed while the
  * command line is read.
  */
+
+import { variableValue } from "../../plan/environment.ts";
 import { AT_FDCWD } from "../../sys/constants.ts";
-import { environmentValue } from "../environment.ts";
-import { oneLine, quote, UsageError } from "../failure.ts";
+import { clipped, quote, UsageError } from "../failure.ts";
 import { I32_MAX, type Notation, readNumber } from "./number.ts";
 import { type Reader, reader } from "./reader.ts";
 
@@ -56,12 +57,12 @@ export function resolveDescriptor(
 ): number {
   if (spec.form === "cwd") return AT_FDCWD;
   if (spec.form === "number") return spec.fd;
-  const value = environmentValue(given.environment, spec.variable);
-  if (value === undefined) throw new UsageError(`$${oneLine(spec.variable)} is not set`);
+  const value = variableValue(given.environment, spec.variable);
+  if (value === undefined) throw new UsageError(`$${clipped(spec.variable)} is not set`);
   try {
     return Number(readNumber(value, spec.notation, BigInt(I32_MAX)));
   } catch (problem) {
     if (!(problem instanceof UsageError)) throw problem;
-    throw new UsageError(`$${oneLine(spec.variable)}: ${problem.message}`);
+    throw new UsageError(`$${clipped(spec.variable)}: ${problem.message}`);
   }
 }

@@ -5,7 +5,7 @@
  * `010` is 8 and `08` is refused), and nothing where the original read decimal only (`decimal`: `010` is
  * 10, and `0x5`, which was a silent 0 there, is refused).
  */
-import { oneLine, quote, UsageError } from "../failure.ts";
+import { clipped, quote, UsageError } from "../failure.ts";
 import { suggestion } from "../nearest.ts";
 import { type Reader, readBy, reader } from "./reader.ts";
 
@@ -134,7 +134,7 @@ export function letters<L extends string>(table: Readonly<Record<L, unknown>>): 
   const isKnown = (letter: string): letter is L => Object.hasOwn(table, letter);
   return reader((text) =>
     [...text].map((letter) => {
-      if (!isKnown(letter)) throw new UsageError(`unknown letter ${oneLine(letter)} (known: ${known})`);
+      if (!isKnown(letter)) throw new UsageError(`unknown letter ${clipped(letter)} (known: ${known})`);
       return letter;
     }),
   );
