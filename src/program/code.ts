@@ -25,6 +25,16 @@ export class Code {
     this.#bytes[this.length++] = value;
   }
 
+  /** Appends the low 8 bits of each. */
+  three(first: number, second: number, third: number): void {
+    const at = this.length;
+    if (at + 3 > this.#bytes.length) this.#grow();
+    this.#bytes[at] = first;
+    this.#bytes[at + 1] = second;
+    this.#bytes[at + 2] = third;
+    this.length = at + 3;
+  }
+
   /** Appends the low 32 bits of `value`. */
   word(value: number): void {
     const at = this.length;
@@ -38,8 +48,11 @@ export class Code {
 
   /** Replaces, of the 32 bits at `at`, those that `mask` has set. */
   patch(at: number, value: number, mask = -1): void {
-    const view = new DataView(this.#bytes.buffer);
-    view.setInt32(at, (view.getInt32(at, true) & ~mask) | (value & mask), true);
+    const bytes = this.#bytes;
+    for (let index = 0; index < 4; index++) {
+      const shift = 8 * index;
+      bytes[at + index] = ((bytes[at + index] ?? 0) & ~(mask >> shift)) | ((value & mask) >> shift);
+    }
   }
 
   /** A new label, bound nowhere yet. */
@@ -69,9 +82,11 @@ export class Code {
 
   /** Calls `patch` for every noted field with its position and its label's; throws for a label never bound. */
   resolve(patch: (site: number, position: number) => void): void {
-    for (const [index, site] of this.#sites.entries()) {
-      const position = this.position(this.#wanted[index] ?? -1);
-      if (position < 0) throw new Error(`label ${this.#wanted[index]} is used but never bound`);
+    for (let index = 0; index < this.#sites.length; index++) {
+      const site = this.#sites[index] ?? -1;
+      const label = this.#wanted[index] ?? -1;
+      const position = this.position(label);
+      if (position < 0) throw new Error(`label ${label} is used but never bound`);
       patch(site, position);
     }
   }

@@ -15,7 +15,7 @@ export interface Cell {
   readonly offset: number;
 }
 
-/** The address of the byte at `offset` in the data area. */
+/** The address of the byte at `offset`, below 2^31, in the data area. */
 export interface Address {
   readonly kind: "address";
   readonly offset: number;
@@ -38,7 +38,8 @@ export type Width = 1 | 2 | 4 | 8;
 
 /**
  * How the code is entered and what comes with it.
- * - `process`: the first instruction of an executable. Nothing is saved; the code must end in `exit_group`.
+ * - `process`: the first instruction of an executable. Nothing is saved, the accumulator holds nothing yet;
+ *   the code must end in `exit_group`.
  * - `function`: called by C conventions with one integer argument, which is the accumulator at the start;
  *   callee-saved registers are preserved; `giveBack` returns the accumulator to the caller.
  */

@@ -9,8 +9,18 @@ const RBX = 3; // the start of the data area
 const RDI = 7;
 const ARGUMENTS = [RDI, 6, 2, 10, 8, 9] as const; // rdi, rsi, rdx, r10, r8, r9
 
-/** The prefix for 64-bit operands. */
+/** The prefixes for 64-bit and for 16-bit operands. */
 const WIDE = 0x48;
+const HALF = 0x66;
+
+/** Opcodes: from memory to a register, from a register to memory or another one, an address to a register. */
+const MOV_LOAD = 0x8b;
+const MOV_STORE = 0x89;
+const LEA = 0x8d;
+
+/** Modes of a memory operand, by the size of its offset. */
+const BYTE_OFFSET = 0x40;
+const WORD_OFFSET = 0x80;
 
 /** Position of an operation in the manual's regular block of eight, which is also its `/digit`. */
 const ADD = 0;
@@ -41,11 +51,9 @@ class X86_64 implements Assembler {
     const code = this.#code;
     if (entry === "function") {
       code.byte(0x50 | RBX); // push
-      this.#wideRegisters(0x89, RDI, RAX); // mov
+      this.#wideRegisters(MOV_STORE, RDI, RAX);
     }
-    code.byte(WIDE);
-    code.byte(0x8d); // lea rbx, [rip+...]
-    code.byte((RBX << 3) | 5);
+    code.three(WIDE, LEA, (RBX << 3) | 5); // from the next instruction's address
     this.#dataDistance = code.length;
     code.word(0);
   }
@@ -68,7 +76,7 @@ class X86_64 implements Assembler {
   }
 
   keep(cell: Cell): void {
-    this.#wideMemory(0x89, RAX, RBX, cell.offset);
+    this.#wideData(MOV_STORE, RAX, cell.offset);
   }
 
   compute(operation: Arithmetic, operand: Operand): void {
@@ -78,26 +86,21 @@ class X86_64 implements Assembler {
   }
 
   load(width: Width, offset: number): void {
-    const code = this.#code;
-    if (width === 8) code.byte(WIDE);
-    if (width <= 2) {
-      code.byte(0x0f); // movzx
-      code.byte(width === 1 ? 0xb6 : 0xb7);
-    } else {
-      code.byte(0x8b); // mov; with 32 bits it clears the upper half
-    }
-    this.#memory(RAX, RAX, offset);
+    if (width === 8) this.#memory(WIDE, MOV_LOAD, RAX, RAX, offset);
+    else if (width === 4)
+      this.#memory(0, MOV_LOAD, RAX, RAX, offset); // clears the upper half
+    else this.#memory(0x0f, width === 2 ? 0xb7 : 0xb6, RAX, RAX, offset); // movzx
   }
 
   store(width: Width, base: Cell | Address, offset: number): void {
-    const code = this.#code;
-    const pointer = base.kind === "cell";
-    if (pointer) this.#move(RCX, base);
-    if (width === 8) code.byte(WIDE);
-    if (width === 2) code.byte(0x66);
-    code.byte(width === 1 ? 0x88 : 0x89);
-    if (pointer) this.#memory(RAX, RCX, offset);
-    else this.#memory(RAX, RBX, base.offset + offset);
+    const prefix = width === 8 ? WIDE : width === 2 ? HALF : 0;
+    const opcode = width === 1 ? 0x88 : MOV_STORE;
+    if (base.kind === "address") {
+      this.#memory(prefix, opcode, RAX, RBX, base.offset + offset);
+    } else {
+      this.#move(RCX, base);
+      this.#memory(prefix, opcode, RAX, RCX, offset);
+    }
   }
 
   syscall(number: number, args: readonly Operand[]): void {
@@ -150,7 +153,7 @@ class X86_64 implements Assembler {
   /** register <- operand. */
   #move(register: number, operand: Operand): void {
     if (typeof operand === "object") {
-      this.#wideMemory(operand.kind === "cell" ? 0x8b : 0x8d, register, RBX, operand.offset); // mov or lea
+      this.#wideData(operand.kind === "cell" ? MOV_LOAD : LEA, register, operand.offset);
       return;
     }
     const code = this.#code;
@@ -186,19 +189,18 @@ class X86_64 implements Assembler {
     if (typeof operand !== "object") {
       code.split(operand);
       if (code.fits32) {
-        const short = code.low === (code.low << 24) >> 24;
-        code.byte(WIDE);
-        code.byte(short ? 0x83 : (operation << 3) | 5);
-        if (short) {
-          code.byte(0xc0 | (operation << 3) | RAX);
+        if (code.low === (code.low << 24) >> 24) {
+          code.three(WIDE, 0x83, 0xc0 | (operation << 3) | RAX);
           code.byte(code.low);
         } else {
+          code.byte(WIDE);
+          code.byte((operation << 3) | 5);
           code.word(code.low);
         }
         return;
       }
     } else if (operand.kind === "cell") {
-      this.#wideMemory((operation << 3) | 3, RAX, RBX, operand.offset);
+      this.#wideData((operation << 3) | 3, RAX, operand.offset);
       return;
     }
     this.#move(RCX, operand);
@@ -211,39 +213,36 @@ class X86_64 implements Assembler {
     const fixed = typeof operand !== "object";
     if (fixed) code.split(operand);
     else this.#move(RCX, operand);
-    code.byte(WIDE);
-    code.byte(fixed ? 0xc1 : 0xd3);
-    code.byte(0xc0 | (digit << 3) | RAX);
+    code.three(WIDE, fixed ? 0xc1 : 0xd3, 0xc0 | (digit << 3) | RAX);
     if (fixed) code.byte(code.low & 63);
   }
 
   /** A 64-bit instruction on two low registers; `target` is the one in the r/m field. */
   #wideRegisters(opcode: number, source: number, target: number): void {
-    this.#code.byte(WIDE);
-    this.#code.byte(opcode);
-    this.#code.byte(0xc0 | (source << 3) | target);
+    this.#code.three(WIDE, opcode, 0xc0 | (source << 3) | target);
   }
 
-  /** A 64-bit instruction on any register and memory at base + offset. */
-  #wideMemory(opcode: number, register: number, base: number, offset: number): void {
-    this.#code.byte(WIDE | ((register >> 3) << 2));
-    this.#code.byte(opcode);
-    this.#memory(register, base, offset);
+  /** A 64-bit instruction on any register and a place in the data area. */
+  #wideData(opcode: number, register: number, offset: number): void {
+    this.#memory(WIDE | ((register >> 3) << 2), opcode, register, RBX, offset);
   }
 
-  /** The ModRM byte and displacement of a memory operand; base is rax, rcx or rbx, which need no SIB byte. */
-  #memory(register: number, base: number, offset: number): void {
+  /**
+   * An instruction on a register and memory at base + offset. A prefix of 0 is none. The base is rax, rcx or
+   * rbx, which need no SIB byte.
+   */
+  #memory(prefix: number, opcode: number, register: number, base: number, offset: number): void {
     const code = this.#code;
-    const fields = ((register & 7) << 3) | base;
-    if (offset === 0) {
-      code.byte(fields);
-    } else if (offset === (offset << 24) >> 24) {
-      code.byte(0x40 | fields);
-      code.byte(offset);
+    const mode = offset === 0 ? 0 : offset === (offset << 24) >> 24 ? BYTE_OFFSET : WORD_OFFSET;
+    const fields = mode | ((register & 7) << 3) | base;
+    if (prefix) {
+      code.three(prefix, opcode, fields);
     } else {
-      code.byte(0x80 | fields);
-      code.word(distance(offset));
+      code.byte(opcode);
+      code.byte(fields);
     }
+    if (mode === BYTE_OFFSET) code.byte(offset);
+    else if (mode === WORD_OFFSET) code.word(distance(offset));
   }
 
   /** The rest of a jump or call: for a conditional one its opcode, then the distance to `label`. */
