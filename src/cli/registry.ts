@@ -5,7 +5,9 @@
 import type { Suite } from "./suite.ts";
 
 export const suite: Suite = {
-  applets: [],
+  applets: [
+    { name: "launcher", aliases: ["container-launcher"], load: () => import("../applets/launcher.ts") },
+  ],
   commands: [
     { name: "completion", aliases: [], load: () => import("../applets/completion.ts") },
     { name: "help", aliases: ["--help"], load: () => import("../applets/help.ts") },

@@ -5,6 +5,7 @@ import {
   call,
   compute,
   fail,
+  folded,
   leave,
   loop,
   type Step,
@@ -62,9 +63,13 @@ export function exec({ file, argv, environment, searchPath }: Execution): Step[]
     ]),
     when(error, "==", -EACCES, [set(denied, 1)], unlessOneOf(error, tryNext, [leave])),
   ]);
+  const where = file.includes("/") ? "" : `, looked for in ${searchPath}`;
+  const shown = argv.map((arg) => (typeof arg === "string" ? JSON.stringify(arg) : arg.name)).join(" ");
   return [
-    loop([...tries, when(denied, "!=", 0, [set(error, -EACCES)]), leave]),
-    ...notExecuted("execve", file, error),
+    folded(`execute ${file} as execvp(3) does${where}, with ${environment.length} variables: ${shown}`, [
+      loop([...tries, when(denied, "!=", 0, [set(error, -EACCES)]), leave]),
+      ...notExecuted("execve", file, error),
+    ]),
   ];
 }
 

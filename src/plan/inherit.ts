@@ -3,7 +3,7 @@
  * ourselves, and a program that is executed must not notice.
  */
 
-import { call, type Step } from "../program/steps.ts";
+import { call, folded, type Step } from "../program/steps.ts";
 import {
   RLIMIT_NOFILE,
   SIG_DFL,
@@ -29,7 +29,7 @@ const highestSignal = 64;
 /** Sets the action of a signal, see sigaction(2). SIGKILL and SIGSTOP cannot be asked for. */
 export function setAction(signal: number, action: typeof SIG_DFL | typeof SIG_IGN): Step {
   const handler = BigInt(action);
-  const bytes = sigaction.pack({ handler });
+  const bytes = sigaction.pack({ sa_handler: handler });
   return call("rt_sigaction", [signal, bytes, 0, signalBytes], `signal ${signal}`);
 }
 
@@ -48,7 +48,7 @@ export function restoreInherited(given: Inherited): Step[] {
     const possible = signal !== SIGKILL && signal !== SIGSTOP;
     if (possible && isIgnored(given, signal)) ignored.push(signal);
   }
-  return [
+  const steps = [
     ...ignoredByRuntime
       .filter((signal) => !isIgnored(given, signal))
       .map((signal) => setAction(signal, SIG_DFL)),
@@ -60,11 +60,17 @@ export function restoreInherited(given: Inherited): Step[] {
       "the limit on open files",
     ),
   ];
+  return [folded("signals, signal mask and limit on open files become as they were given", steps)];
 }
 
 /** For a process that waits for children: with SIGCHLD ignored, as a caller may leave it, their status is lost. */
 export function keepChildStatus(given: Inherited): Step[] {
   return isIgnored(given, SIGCHLD) ? [setAction(SIGCHLD, SIG_DFL)] : [];
+}
+
+/** Undoes `keepChildStatus`, for a process that goes on to execute a program. */
+export function restoreChildStatus(given: Inherited): Step[] {
+  return isIgnored(given, SIGCHLD) ? [setAction(SIGCHLD, SIG_IGN)] : [];
 }
 
 function isIgnored(given: Inherited, signal: number): boolean {

@@ -10,7 +10,7 @@ import {
   compose,
   compute,
   fail,
-  group,
+  folded,
   leave,
   load,
   loop,
@@ -33,7 +33,7 @@ import {
   PR_SET_SECUREBITS,
 } from "../sys/constants.ts";
 import { EINVAL, EPERM } from "../sys/errno.ts";
-import { capData, capHeader } from "../sys/structs.ts";
+import { user_cap_data, user_cap_header } from "../sys/structs.ts";
 
 /** What to change, in the order in which it is done. What is left out stays as it is. */
 export interface Privileges {
@@ -54,15 +54,15 @@ export interface Privileges {
 
 type Set64 = "effective" | "permitted" | "inheritable";
 
-const header = capHeader.pack({ version: _LINUX_CAPABILITY_VERSION_3, pid: 0 });
+const header = user_cap_header.pack({ version: _LINUX_CAPABILITY_VERSION_3, pid: 0 });
 const capabilityBits = 64;
 const unchangedId = 0xffffffff;
 
 /** The steps of a change of identity. Needs the capabilities that each of the calls asks for. */
 export function changePrivileges(to: Privileges): Step[] {
-  const sets = area("capability sets", capData.size * 2);
+  const sets = area("capability sets", user_cap_data.size * 2);
   const steps: Step[] = [
-    group("all permitted capabilities become effective", [
+    folded("all permitted capabilities become effective", [
       capget(sets),
       ...changeInheritable(sets, to.inheritable),
       ...copyHalves(sets, "permitted", "effective"),
@@ -86,8 +86,8 @@ export function noNewPrivileges(): Step {
 
 /** Cuts permitted and effective sets down to what is also inheritable, which an exec would leave anyway. */
 export function clearCapabilities(): Step {
-  const sets = area("capability sets", capData.size * 2);
-  return group("permitted and effective sets become what is also inheritable", [
+  const sets = area("capability sets", user_cap_data.size * 2);
+  return folded("permitted and effective sets become what is also inheritable", [
     capget(sets),
     ...maskHalves(sets, "permitted"),
     ...maskHalves(sets, "effective"),
@@ -97,8 +97,8 @@ export function clearCapabilities(): Step {
 
 /** Makes all permitted capabilities effective again, after a change of the effective uid took them away. */
 export function restoreEffective(): Step {
-  const sets = area("capability sets", capData.size * 2);
-  return group("all permitted capabilities become effective", [
+  const sets = area("capability sets", user_cap_data.size * 2);
+  return folded("all permitted capabilities become effective", [
     capget(sets),
     ...copyHalves(sets, "permitted", "effective"),
     capset(sets),
@@ -115,8 +115,8 @@ function capset(sets: Area): Step {
 
 /** Each set is two words of 32 bits, in the first and second cap_user_data. */
 function halves(set: Set64): readonly [number, number] {
-  const offset = capData.offset(set);
-  return [offset, capData.size + offset];
+  const offset = user_cap_data.offset(set);
+  return [offset, user_cap_data.size + offset];
 }
 
 function changeInheritable(sets: Area, inheritable: Privileges["inheritable"]): Step[] {
@@ -246,7 +246,7 @@ function limitBounding(wanted: bigint): Step[] {
 function eachBit(mask: Variable, steps: (bit: Variable) => Step[]): Step {
   const bit = variable("capability");
   const isSet = variable("is set");
-  return group("for each of them", [
+  return folded("for each of them", [
     set(bit, 0),
     loop([
       compute(isSet, mask, "shr", bit),

@@ -1,10 +1,14 @@
 /** Waiting for a child, and its status as shells write it. */
 
 import {
+  type Area,
   area,
   call,
   compute,
+  folded,
+  leave,
   load,
+  loop,
   type Step,
   type Value,
   type Variable,
@@ -22,9 +26,39 @@ const signalBase = 128;
  */
 export function waitFor(pid: Value, what: string, into: Variable): Step[] {
   const status = area("wait status", 8);
+  return [
+    folded(`${into.name} = status of ${what}, waited for (128 + n after signal n)`, [
+      call("wait4", [pid, status, 0, 0], what, { retry: true }),
+      ...decode(status, into),
+    ]),
+  ];
+}
+
+/**
+ * As `waitFor`, and reaps every other child that ends before it: for the first process of a pid namespace,
+ * to which orphans fall. `ended` takes the pid of each.
+ */
+export function waitForLast(pid: Variable, ended: Variable, into: Variable): Step[] {
+  const status = area("wait status", 8);
+  return [
+    folded(`${into.name} = status of ${pid.name}, waited for; all other children are reaped meanwhile`, [
+      loop([
+        call("wait4", [-1, status, 0, 0], "a child", { into: ended, retry: true }),
+        when(ended, "==", pid, [leave]),
+      ]),
+      ...decode(status, into),
+    ]),
+  ];
+}
+
+/** Waits for a child whose status does not matter, or that may be gone already. */
+export function reap(pid: Value, what: string): Step {
+  return call("wait4", [pid, 0, 0, 0], what, { retry: true, accept: [ECHILD] });
+}
+
+function decode(status: Area, into: Variable): Step[] {
   const word = variable("status word");
   return [
-    call("wait4", [pid, status, 0, 0], what, { retry: true }),
     load(word, status, 0, 4),
     compute(into, word, "and", signalMask),
     when(
@@ -35,9 +69,4 @@ export function waitFor(pid: Value, what: string, into: Variable): Step[] {
       [compute(into, into, "add", signalBase)],
     ),
   ];
-}
-
-/** Waits for a child whose status does not matter, or that may be gone already. */
-export function reap(pid: Value, what: string): Step {
-  return call("wait4", [pid, 0, 0, 0], what, { retry: true, accept: [ECHILD] });
 }

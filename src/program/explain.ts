@@ -7,7 +7,7 @@ import type { SyscallName } from "../sys/syscalls.ts";
 import type { Call, Constant, Fork, Program, Step, Value } from "./steps.ts";
 
 /** How the arguments of a call read: flags or a constant of a group, a mode, a directory descriptor. */
-type Reading = "" | "mode" | "at" | `flags ${GroupName}` | `one ${GroupName}`;
+type Reading = "" | "mode" | "at" | "environment" | `flags ${GroupName}` | `one ${GroupName}`;
 
 const readings: Partial<Record<SyscallName, readonly Reading[]>> = {
   clone: ["flags CLONE"],
@@ -35,7 +35,8 @@ const readings: Partial<Record<SyscallName, readonly Reading[]>> = {
   fcntl: ["", "one F"],
   pipe2: ["", "flags O"],
   dup3: ["", "", "flags O"],
-  execveat: ["at", "", "", "", "flags AT"],
+  execve: ["", "", "environment"],
+  execveat: ["at", "", "", "environment", "flags AT"],
   renameat2: ["at", "", "at", "", "flags RENAME"],
   rt_sigaction: ["one SIG"],
   rt_sigprocmask: ["one SIG_HOW"],
@@ -98,7 +99,7 @@ function describe(step: Step, depth: number, lines: string[]): void {
     case "when": {
       const { left, test, right } = step.condition;
       say(`when ${show(left)} ${test} ${show(right)}:`);
-      inner(step.then);
+      inner(step.steps);
       if (step.otherwise.length > 0) {
         say("otherwise:");
         inner(step.otherwise);
@@ -129,8 +130,8 @@ function describe(step: Step, depth: number, lines: string[]): void {
       inner(step.cleanup);
       break;
     case "group":
-      say(`${step.title}:`);
-      inner(step.steps);
+      say(step.folded ? step.title : `${step.title}:`);
+      if (!step.folded) inner(step.steps);
       break;
   }
 }
@@ -147,6 +148,8 @@ function afterCall(step: Call): string {
 }
 
 function showAs(value: Value, reading: Reading): string {
+  // Values of variables may be secret.
+  if (reading === "environment") return "environment";
   if (typeof value !== "number" && typeof value !== "bigint") return show(value);
   if (reading === "mode") return `0${value.toString(8)}`;
   if (reading === "at" && Number(value) === atCwd) return "AT_FDCWD";

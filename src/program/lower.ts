@@ -118,7 +118,7 @@ export class Lowering {
       case "when": {
         const otherwise = target.label();
         this.unless(step.condition, otherwise);
-        this.steps(step.then, scope);
+        this.steps(step.steps, scope);
         if (step.otherwise.length === 0) {
           target.bind(otherwise);
           break;
@@ -209,7 +209,7 @@ export class Lowering {
     target.keep(this.runtime.error);
     target.fetch(record);
     target.keep(this.runtime.failed);
-    target.jump(scope.handler);
+    target.jump(step.silent ? scope.reported : scope.handler);
   }
 
   private attempt(step: Attempt, scope: Scope): void {

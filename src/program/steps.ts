@@ -119,7 +119,7 @@ export interface Compose {
 export interface When {
   readonly kind: "when";
   readonly condition: Condition;
-  readonly then: readonly Step[];
+  readonly steps: readonly Step[];
   readonly otherwise: readonly Step[];
 }
 
@@ -163,6 +163,8 @@ export interface Fail {
   readonly errno?: number | Variable;
   readonly status?: number | Variable;
   readonly hints?: Hints;
+  /** Somebody else has told the user: clean up and end with the status, without a line. */
+  readonly silent?: true;
 }
 
 /**
@@ -176,11 +178,15 @@ export interface Attempt {
   readonly resume: boolean;
 }
 
-/** Steps under a title; the title is for the reader of `--explain`. */
+/**
+ * Steps under a title, which is for the reader of `--explain`. A folded group is one thing to the reader: its
+ * title says all that it does, and its steps are not shown.
+ */
 export interface Group {
   readonly kind: "group";
   readonly title: string;
   readonly steps: readonly Step[];
+  readonly folded?: true;
 }
 
 export type Step =
@@ -263,10 +269,10 @@ export function when(
   left: Value,
   test: Test,
   right: Value,
-  then: readonly Step[],
+  steps: readonly Step[],
   otherwise: readonly Step[] = [],
 ): When {
-  return { kind: "when", condition: { left, test, right }, then, otherwise };
+  return { kind: "when", condition: { left, test, right }, steps, otherwise };
 }
 
 export function loop(body: readonly Step[]): Loop {
@@ -293,4 +299,9 @@ export function attempt(body: readonly Step[], cleanup: readonly Step[], then: "
 
 export function group(title: string, steps: readonly Step[]): Group {
   return { kind: "group", title, steps };
+}
+
+/** A group whose title says everything. */
+export function folded(title: string, steps: readonly Step[]): Group {
+  return { kind: "group", title, steps, folded: true };
 }

@@ -1,0 +1,419 @@
+/**
+ * The launcher's side of a launch, while and after the container's first process prepares itself:
+ *
+ *     launcher                            child                       script
+ *     lock, pipes, clone ---------------> first half (child.ts)
+ *     <------- ready: 8 bytes ----------  waits
+ *     limits, pid files, id maps
+ *     clone, exec ------------------------------------------------->  prepares, exit 0
+ *     -------- release: 1 byte -------->  second half, exec
+ *     waits for its end of the ready pipe to close, or for the child
+ *
+ * The ready message is the number of the socket pair's host end in the child (0: none). A release byte of
+ * `limitsLeft` asks the child to set its limits itself. After the release, a byte on the ready pipe means
+ * that the child has failed; its end closing without one, that the program is executed.
+ */
+
+import {
+  area,
+  at,
+  attempt,
+  call,
+  compose,
+  exit,
+  fail,
+  folded,
+  fork,
+  group,
+  load,
+  type Step,
+  set,
+  store,
+  type Value,
+  type Variable,
+  variable,
+  when,
+} from "../../program/steps.ts";
+import {
+  AF_UNIX,
+  AT_FDCWD,
+  CLONE_PIDFD,
+  F_SETFD,
+  LOCK_EX,
+  O_APPEND,
+  O_CLOEXEC,
+  O_CREAT,
+  O_RDONLY,
+  O_RDWR,
+  O_TRUNC,
+  O_WRONLY,
+  SIGCHLD,
+  SIGKILL,
+  SOCK_CLOEXEC,
+} from "../../sys/constants.ts";
+import { EPERM, ESRCH } from "../../sys/errno.ts";
+import type { Given } from "../../sys/given.ts";
+import { clone_args, rlimit64 } from "../../sys/structs.ts";
+import { keepChildStatus } from "../inherit.ts";
+import { namespaceFlags } from "../namespaces.ts";
+import { restoreEffective } from "../privileges.ts";
+import { openProcess } from "../proc.ts";
+import { reap, waitFor } from "../wait.ts";
+import { inChild, type Links } from "./child.ts";
+import { executedFile } from "./executed.ts";
+import type { Launch, Limit } from "./launch.ts";
+import { becomeScript, runScript, type ScriptLinks } from "./script.ts";
+
+/** Exit status after a failure of ours. */
+export const launchFailure = 125;
+
+const childKilled = 128;
+const released = 1;
+const limitsLeft = 2;
+const messageBytes = 8;
+
+/** A pipe's two descriptors, close-on-exec. */
+interface Pipe {
+  readonly read: Variable;
+  readonly write: Variable;
+}
+
+/** What the launcher knows while it runs. Descriptors are close-on-exec and handed on by name. */
+class Session {
+  readonly pid = variable("child");
+  readonly pidfd = variable("pidfd");
+  readonly process = variable("process directory");
+  readonly ready: Pipe = { read: variable("ready.read"), write: variable("ready.write") };
+  readonly release: Pipe = { read: variable("release.read"), write: variable("release.write") };
+  readonly lock = variable("lock");
+  readonly log = variable("log");
+  /** The socket pair's host end: its number in the child, and the descriptor here. */
+  readonly socketInChild = variable("socket in the child");
+  readonly socket = variable("socket");
+  readonly releaseWord = variable("release word");
+  /** Whether there is a child that is not reaped. */
+  readonly childLives = variable("child lives");
+}
+
+/** The steps of the whole launch, from the lock to the exit status. */
+export function launchSteps(launch: Launch, given: Given): Step[] {
+  const session = new Session();
+  const executed = executedFile(launch.inside.payload);
+  return [
+    ...keepChildStatus(given),
+    ...(launch.inside.notify === undefined ? [] : [closeOnExec(launch.inside.notify)]),
+    ...executed.open,
+    ...(launch.lockFile === undefined ? [] : lock(launch.lockFile, session)),
+    ...(launch.logFile === undefined ? [] : [openLog(launch.logFile, session)]),
+    pipe(session.ready, "the ready pipe"),
+    pipe(session.release, "the release pipe"),
+    ...asOwner(launch.ownerUid, [cloneChild(launch, session, executed.fd, given)]),
+    set(session.childLives, 1),
+    attempt(prepare(launch, session, executed.fd, given), endChild(session), "fail"),
+    ...outcome(launch, session),
+  ];
+}
+
+function close(fd: Value, what: string): Step {
+  return call("close", [fd], what);
+}
+
+function closeOnExec(fd: number): Step {
+  return call("fcntl", [fd, F_SETFD, 1], `descriptor ${fd}`);
+}
+
+function pipe(ends: Pipe, what: string): Step {
+  const pair = area(what, 8);
+  return folded(`${ends.read.name}, ${ends.write.name} = pipe2(O_CLOEXEC)`, [
+    call("pipe2", [pair, O_CLOEXEC], what),
+    load(ends.read, pair, 0, 4),
+    load(ends.write, pair, 4, 4),
+  ]);
+}
+
+function lock(path: string, { lock }: Session): Step[] {
+  const flags = O_RDWR | O_CREAT | O_CLOEXEC;
+  return [
+    call("openat", [AT_FDCWD, path, flags, 0o600], path, { into: lock }),
+    call("flock", [lock, LOCK_EX], path, { retry: true }),
+  ];
+}
+
+function openLog(path: string, { log }: Session): Step {
+  const flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+  return call("openat", [AT_FDCWD, path, flags, 0o600], path, { into: log });
+}
+
+/** Runs steps with another effective uid, all permitted capabilities effective as before. */
+function asOwner(owner: number | undefined, steps: readonly Step[]): Step[] {
+  if (owner === undefined) return [...steps];
+  const before = variable("effective uid");
+  return [
+    call("geteuid", [], "the effective uid", { into: before }),
+    call("setresuid", [-1, owner, -1], `owner uid ${owner}`),
+    restoreEffective(),
+    ...steps,
+    call("setresuid", [-1, before, -1], "the effective uid"),
+  ];
+}
+
+function cloneChild(
+  launch: Launch,
+  session: Session,
+  executed: number | Variable | undefined,
+  given: Given,
+): Step {
+  const pidfd = needsPidfd(launch) ? CLONE_PIDFD : 0;
+  const flags = namespaceFlags(launch.namespaces) | pidfd;
+  const links = childLinks(launch, session, executed);
+  const tellFailure = call("write", [session.ready.write, "!", 1], "the launcher", { accept: "any" });
+  const shared = {
+    what: "the first process",
+    stage: "the container's first process",
+    into: session.pid,
+    child: [attempt(inChild(launch.inside, links, given), [tellFailure], "fail")],
+    failure: launchFailure,
+  };
+  const pidfdAt = pidfd ? at(session.pidfd) : 0;
+  if (launch.setTid.length === 0) {
+    return fork({ ...shared, call: "clone", args: [flags | SIGCHLD, 0, pidfdAt, 0, 0] });
+  }
+  const arguments_ = area("clone arguments", clone_args.size);
+  const tids = new Uint8Array(new Uint32Array(launch.setTid).buffer);
+  return group("clone with chosen pids", [
+    store(arguments_, clone_args.offset("flags"), 8, flags),
+    store(arguments_, clone_args.offset("pidfd"), 8, pidfdAt),
+    store(arguments_, clone_args.offset("exit_signal"), 8, SIGCHLD),
+    store(arguments_, clone_args.offset("set_tid"), 8, tids),
+    store(arguments_, clone_args.offset("set_tid_size"), 8, launch.setTid.length),
+    fork({ ...shared, call: "clone3", args: [arguments_, clone_args.size] }),
+  ]);
+}
+
+function needsPidfd(launch: Launch): boolean {
+  return launch.pidfd || launch.socketType !== undefined;
+}
+
+function childLinks(launch: Launch, session: Session, executed: number | Variable | undefined): Links {
+  const socket = variable("program's socket");
+  const { script, socketType } = launch;
+  return {
+    closeOthers: [
+      close(session.ready.read, "the ready pipe"),
+      close(session.release.write, "the release pipe"),
+      ...(launch.lockFile === undefined ? [] : [close(session.lock, launch.lockFile)]),
+    ],
+    meet: [
+      ...(socketType === undefined ? [] : socketPair(socketType, session.socketInChild, socket)),
+      ...awaitRelease(session, script?.replacesLauncher ?? false),
+      ...(socketType === undefined ? [] : [close(session.socketInChild, "the socket pair")]),
+      ...(launch.limits.length === 0 || script?.replacesLauncher
+        ? []
+        : [when(session.releaseWord, "==", limitsLeft, setLimits(0, launch.limits, []))]),
+    ],
+    closeBeforeFork: [close(session.ready.write, "the ready pipe")],
+    ...(launch.logFile === undefined ? {} : { log: session.log }),
+    ...(socketType === undefined ? {} : { socket }),
+    ...(executed === undefined ? {} : { executed }),
+  };
+}
+
+/** Made by the child: a socket belongs to the network namespace of its maker, which must not be the host's. */
+function socketPair(type: number, host: Variable, program: Variable): Step[] {
+  const pair = area("socket pair", 8);
+  return [
+    call("socketpair", [AF_UNIX, type | SOCK_CLOEXEC, 0, pair], "the socket pair"),
+    load(host, pair, 0, 4),
+    load(program, pair, 4, 4),
+  ];
+}
+
+function awaitRelease(session: Session, byScript: boolean): Step[] {
+  const message = area("message", messageBytes);
+  const bytes = variable("bytes");
+  return [
+    store(message, 0, 8, session.socketInChild),
+    call("write", [session.ready.write, message, messageBytes], "the ready pipe"),
+    call("read", [session.release.read, message, 1], "the release pipe", { into: bytes, retry: true }),
+    when(bytes, "==", 0, [
+      byScript
+        ? fail({ step: "release", what: "the script has ended without releasing the program" })
+        : // The launcher has said why, or cannot any more.
+          exit(launchFailure),
+    ]),
+    load(session.releaseWord, message, 0, 1),
+    close(session.release.read, "the release pipe"),
+  ];
+}
+
+/** Everything between the clone and the release. */
+function prepare(
+  launch: Launch,
+  session: Session,
+  executed: number | Variable | undefined,
+  given: Given,
+): Step[] {
+  const { script, socketType } = launch;
+  const needsProcess = script !== undefined || launch.denySetgroups || launch.uidMap || launch.gidMap;
+  const links = scriptLinks(launch, session, executed);
+  return [
+    close(session.ready.write, "the ready pipe"),
+    close(session.release.read, "the release pipe"),
+    ...(needsProcess ? [openProcess(session.pid, session.process)] : []),
+    ...awaitReady(session),
+    ...(socketType === undefined
+      ? []
+      : [
+          call("pidfd_getfd", [session.pidfd, session.socketInChild, 0], "the socket pair", {
+            into: session.socket,
+          }),
+        ]),
+    ...(launch.emptyFile === undefined ? [] : checkEmpty(launch.emptyFile)),
+    set(session.releaseWord, released),
+    ...setLimits(session.pid, launch.limits, script?.replacesLauncher ? [] : [EPERM], session.releaseWord),
+    ...launch.pidFiles.flatMap((path) => writePid(path, session.pid)),
+    ...writeIdMaps(launch, session),
+    ...(script === undefined
+      ? []
+      : script.replacesLauncher
+        ? becomeScript(launch, script, links, given)
+        : runScript(launch, script, links, given)),
+    ...release(session),
+  ];
+}
+
+function scriptLinks(launch: Launch, session: Session, executed: number | Variable | undefined): ScriptLinks {
+  return {
+    pid: session.pid,
+    process: session.process,
+    release: session.release.write,
+    ...(launch.socketType === undefined ? {} : { socket: session.socket }),
+    ...(launch.pidfd ? { pidfd: session.pidfd } : {}),
+    ...(launch.lockFile === undefined ? {} : { lock: session.lock }),
+    ...(executed === undefined ? {} : { executed }),
+  };
+}
+
+function awaitReady(session: Session): Step[] {
+  const message = area("message", messageBytes);
+  const bytes = variable("bytes");
+  const status = variable("status");
+  return [
+    call("read", [session.ready.read, message, messageBytes], "the ready pipe", { into: bytes, retry: true }),
+    when(bytes, "!=", messageBytes, [
+      ...waitFor(session.pid, "the first process", status),
+      set(session.childLives, 0),
+      when(status, ">=", childKilled, [
+        fail({ step: "first process", what: "it was killed before it was ready" }),
+      ]),
+      fail({ step: "first process", what: "it has said why it failed", status, silent: true }),
+    ]),
+    load(session.socketInChild, message, 0, 8),
+  ];
+}
+
+function checkEmpty(path: string): Step[] {
+  const file = variable("file");
+  const bytes = variable("bytes");
+  const buffer = area("byte", 8);
+  return [
+    // A cgroup that is gone answers ESRCH: there is nobody in it.
+    call("openat", [AT_FDCWD, path, O_RDONLY | O_CLOEXEC], path, { into: file, accept: [ESRCH] }),
+    when(file, ">=", 0, [
+      call("read", [file, buffer, 1], path, { into: bytes, retry: true }),
+      when(bytes, "!=", 0, [fail({ step: "emptyfile", what: `${path} is not empty` })]),
+      close(file, path),
+    ]),
+  ];
+}
+
+/**
+ * Sets limits of a process (0: this one). A side that is not given stays. After an error in `accept`, which
+ * says that only the process itself may do it, `left` becomes `limitsLeft`.
+ */
+function setLimits(pid: Value, limits: readonly Limit[], accept: readonly number[], left?: Variable): Step[] {
+  const result = variable("result");
+  return limits.flatMap(({ resource, soft, hard }) => {
+    const both = area("limits", rlimit64.size);
+    const what = `limit ${resource}`;
+    return [
+      call("prlimit64", [pid, resource, 0, both], what, { accept, into: result }),
+      ...(soft === undefined ? [] : [store(both, rlimit64.offset("rlim_cur"), 8, soft)]),
+      ...(hard === undefined ? [] : [store(both, rlimit64.offset("rlim_max"), 8, hard)]),
+      when(result, ">=", 0, [call("prlimit64", [pid, resource, both, 0], what, { accept, into: result })]),
+      ...(left ? [when(result, "<", 0, [set(left, limitsLeft)])] : []),
+    ];
+  });
+}
+
+/** Files that exist in every cgroup: where one of these is missing the path is wrong, and is not made. */
+const cgroupFiles = new Set(["cgroup.procs", "cgroup.threads", "tasks"]);
+
+function writePid(path: string, pid: Variable): Step[] {
+  const file = variable("file");
+  const text = area("pid", 24);
+  const length = variable("length");
+  const create = cgroupFiles.has(path.slice(path.lastIndexOf("/") + 1)) ? 0 : O_CREAT;
+  return [
+    call("openat", [AT_FDCWD, path, O_WRONLY | O_TRUNC | O_CLOEXEC | create, 0o666], path, { into: file }),
+    compose(text, [pid], length),
+    call("write", [file, text, length], path),
+    close(file, path),
+  ];
+}
+
+function writeIdMaps(launch: Launch, session: Session): Step[] {
+  const hints = {
+    [EPERM]:
+      "an ordinary user may map only the own uid and gid, one id each, the gid after --disable-setgroups",
+  };
+  const write = (name: string, content: string | undefined): Step[] => {
+    if (content === undefined) return [];
+    const file = variable(name);
+    const what = `${name} ${content.trimEnd().replaceAll("\n", ", ")}`;
+    return [
+      call("openat", [session.process, name, O_WRONLY | O_CLOEXEC], what, { into: file, hints }),
+      call("write", [file, content, content.length], what, { hints }),
+      close(file, what),
+    ];
+  };
+  return [
+    ...write("setgroups", launch.denySetgroups ? "deny" : undefined),
+    ...write("uid_map", launch.uidMap),
+    ...write("gid_map", launch.gidMap),
+  ];
+}
+
+function release(session: Session): Step[] {
+  return [
+    call("write", [session.release.write, at(session.releaseWord), 1], "the release pipe", {
+      label: "release",
+    }),
+    close(session.release.write, "the release pipe"),
+  ];
+}
+
+/** Undoes the clone. The child has executed nothing: it is not released. */
+function endChild(session: Session): Step[] {
+  return [
+    when(session.childLives, "!=", 0, [
+      call("kill", [session.pid, SIGKILL], "the first process", { accept: "any" }),
+      reap(session.pid, "the first process"),
+    ]),
+  ];
+}
+
+function outcome(launch: Launch, session: Session): Step[] {
+  const status = variable("status");
+  if (launch.wait) return [...waitFor(session.pid, "the first process", status), exit(status)];
+  const bytes = variable("bytes");
+  const message = area("message", 8);
+  return [
+    call("read", [session.ready.read, message, 1], "the ready pipe", { into: bytes, retry: true }),
+    when(bytes, "==", 0, [exit(0)]),
+    ...waitFor(session.pid, "the first process", status),
+    // With --fork-daemon it is the second process that has failed.
+    when(status, "==", 0, [exit(launchFailure)]),
+    exit(status),
+  ];
+}

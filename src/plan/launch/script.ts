@@ -1,0 +1,126 @@
+/** The script on the host side: run and waited for while the container's first process waits, or in our place. */
+
+import {
+  type Area,
+  area,
+  attempt,
+  call,
+  compose,
+  fail,
+  fork,
+  type Step,
+  set,
+  type Value,
+  type Variable,
+  variable,
+  when,
+} from "../../program/steps.ts";
+import { CLONE_VFORK, CLONE_VM, F_SETFD, O_RDONLY, SIGCHLD } from "../../sys/constants.ts";
+import type { Given } from "../../sys/given.ts";
+import { variableValue, withoutVariables } from "../environment.ts";
+import { defaultPath, exec } from "../exec.ts";
+import { restoreInherited } from "../inherit.ts";
+import { namespaceKinds } from "../namespaces.ts";
+import { numberText } from "../text.ts";
+import { waitFor } from "../wait.ts";
+import { type Launch, launcherVariables, namespaceVariable, type Script } from "./launch.ts";
+
+/** What the script is told of: numbers and descriptors, known when the program runs. */
+export interface ScriptLinks {
+  readonly pid: Variable;
+  readonly process: Variable;
+  readonly socket?: Variable;
+  readonly pidfd?: Variable;
+  readonly executed?: number | Variable;
+  readonly lock?: Variable;
+  readonly release: Variable;
+}
+
+const shellFailure = 125;
+
+/** Runs the script; unless it exits 0, that is the launch's failure, with the script's status. */
+export function runScript(launch: Launch, script: Script, links: ScriptLinks, given: Given): Step[] {
+  const pid = variable("script");
+  const status = variable("script status");
+  const said = variable("script not executed");
+  const text = area("script's end", 64);
+  const [name] = script.words;
+  return [
+    // As vfork(2): the child runs in our memory, so that it can note what it has said itself.
+    fork({
+      call: "clone",
+      args: [CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0],
+      what: name,
+      stage: "the script",
+      into: pid,
+      failure: shellFailure,
+      child: [attempt(scriptProcess(launch, script, links, given, []), [set(said, 1)], "fail")],
+    }),
+    ...waitFor(pid, name, status),
+    when(status, "!=", 0, [
+      when(said, "!=", 0, [fail({ step: "script", what: name, status, silent: true })]),
+      compose(text, ["it ended with status ", status]),
+      fail({ step: "script", what: text, status }),
+    ]),
+  ];
+}
+
+/** Replaces the launcher by the script, which gets the lock and the pipe that releases the program. */
+export function becomeScript(launch: Launch, script: Script, links: ScriptLinks, given: Given): Step[] {
+  return scriptProcess(launch, script, links, given, [links.lock ?? -1, links.release]);
+}
+
+function scriptProcess(
+  launch: Launch,
+  script: Script,
+  links: ScriptLinks,
+  given: Given,
+  extra: readonly (Variable | -1)[],
+): Step[] {
+  const args = [links.pid, links.process, links.socket ?? -1, ...extra];
+  const numbers = args.map((value) => numberText("", value));
+  const environment = scriptEnvironment(launch, links);
+  const handedOn = [links.process, links.socket, links.pidfd, links.executed, ...extra];
+  return [
+    ...restoreInherited(given),
+    ...environment.steps,
+    ...handedOn.flatMap((fd) => (fd === undefined || fd === -1 ? [] : [inheritable(fd)])),
+    ...numbers.flatMap(({ steps }) => steps),
+    ...exec({
+      file: script.words[0],
+      argv: [...script.words, ...numbers.map(({ text }) => text)],
+      environment: environment.entries,
+      searchPath: variableValue(launch.scriptEnvironment, "PATH") ?? defaultPath,
+    }),
+  ];
+}
+
+function inheritable(fd: Value): Step {
+  return call("fcntl", [fd, F_SETFD, 0], "a descriptor for the script");
+}
+
+function scriptEnvironment(
+  launch: Launch,
+  links: ScriptLinks,
+): { entries: (string | Area)[]; steps: Step[] } {
+  const stale = [launcherVariables.executed, launcherVariables.pidfd, ...allNamespaceVariables()];
+  const opened = launch.openNamespaces.map((letter) => {
+    const { file } = namespaceKinds[letter];
+    const fd = variable(`${file} namespace`);
+    const open = call("openat", [links.process, `ns/${file}`, O_RDONLY], `ns/${file}`, { into: fd });
+    return { open, entry: numberText(`${namespaceVariable(file)}=`, fd) };
+  });
+  const numbers = [
+    ...opened.map(({ entry }) => entry),
+    ...(links.executed === undefined ? [] : [numberText(`${launcherVariables.executed}=`, links.executed)]),
+    ...(links.pidfd === undefined ? [] : [numberText(`${launcherVariables.pidfd}=`, links.pidfd)]),
+  ];
+  return {
+    entries: [...withoutVariables(launch.scriptEnvironment, stale), ...numbers.map(({ text }) => text)],
+    steps: [...opened.map(({ open }) => open), ...numbers.flatMap(({ steps }) => steps)],
+  };
+}
+
+function allNamespaceVariables(): string[] {
+  return Object.values(namespaceKinds).map(({ file }) => namespaceVariable(file));
+}
