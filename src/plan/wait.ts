@@ -22,14 +22,14 @@ const signalBase = 128;
 
 /**
  * Waits until the child `pid` has ended; its exit status, or 128 plus the signal that killed it, goes to
- * `into`. See wait4(2) for the layout of the status word.
+ * `into`, and that signal or 0 to `signal`. See wait4(2) for the layout of the status word.
  */
-export function waitFor(pid: Value, what: string, into: Variable): Step[] {
+export function waitFor(pid: Value, what: string, into: Variable, signal = variable("signal")): Step[] {
   const status = area("wait status", 8);
   return [
     folded(`${into.name} = status of ${what}, waited for (128 + n after signal n)`, [
       call("wait4", [pid, status, 0, 0], what, { retry: true }),
-      ...decode(status, into),
+      ...decode(status, into, signal),
     ]),
   ];
 }
@@ -46,7 +46,7 @@ export function waitForLast(pid: Variable, ended: Variable, into: Variable): Ste
         call("wait4", [-1, status, 0, 0], "a child", { into: ended, retry: true }),
         when(ended, "==", pid, [leave]),
       ]),
-      ...decode(status, into),
+      ...decode(status, into, variable("signal")),
     ]),
   ];
 }
@@ -56,17 +56,17 @@ export function reap(pid: Value, what: string): Step {
   return call("wait4", [pid, 0, 0, 0], what, { retry: true, accept: [ECHILD] });
 }
 
-function decode(status: Area, into: Variable): Step[] {
+function decode(status: Area, into: Variable, signal: Variable): Step[] {
   const word = variable("status word");
   return [
     load(word, status, 0, 4),
-    compute(into, word, "and", signalMask),
+    compute(signal, word, "and", signalMask),
     when(
-      into,
+      signal,
       "==",
       0,
       [compute(into, word, "shr", 8), compute(into, into, "and", 0xff)],
-      [compute(into, into, "add", signalBase)],
+      [compute(into, signal, "add", signalBase)],
     ),
   ];
 }

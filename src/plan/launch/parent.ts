@@ -67,7 +67,6 @@ import { becomeScript, runScript, type ScriptLinks } from "./script.ts";
 /** Exit status after a failure of ours. */
 export const launchFailure = 125;
 
-const childKilled = 128;
 const released = 1;
 const limitsLeft = 2;
 const messageBytes = 8;
@@ -298,14 +297,13 @@ function awaitReady(session: Session): Step[] {
   const message = area("message", messageBytes);
   const bytes = variable("bytes");
   const status = variable("status");
+  const signal = variable("signal");
   return [
     call("read", [session.ready.read, message, messageBytes], "the ready pipe", { into: bytes, retry: true }),
     when(bytes, "!=", messageBytes, [
-      ...waitFor(session.pid, "the first process", status),
+      ...waitFor(session.pid, "the first process", status, signal),
       set(session.childLives, 0),
-      when(status, ">=", childKilled, [
-        fail({ step: "first process", what: "it was killed before it was ready" }),
-      ]),
+      when(signal, "!=", 0, [fail({ step: "first process", what: "it was killed before it was ready" })]),
       fail({ step: "first process", what: "it has said why it failed", status, silent: true }),
     ]),
     load(session.socketInChild, message, 0, 8),

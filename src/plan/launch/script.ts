@@ -18,7 +18,7 @@ import {
 import { CLONE_VFORK, CLONE_VM, F_SETFD, O_RDONLY, SIGCHLD } from "../../sys/constants.ts";
 import type { Given } from "../../sys/given.ts";
 import { variableValue, withoutVariables } from "../environment.ts";
-import { defaultPath, exec } from "../exec.ts";
+import { defaultPath, exec, notFound } from "../exec.ts";
 import { restoreInherited } from "../inherit.ts";
 import { namespaceKinds } from "../namespaces.ts";
 import { numberText } from "../text.ts";
@@ -36,12 +36,13 @@ export interface ScriptLinks {
   readonly release: Variable;
 }
 
-const shellFailure = 125;
+const scriptFailure = 125;
 
 /** Runs the script; unless it exits 0, that is the launch's failure, with the script's status. */
 export function runScript(launch: Launch, script: Script, links: ScriptLinks, given: Given): Step[] {
   const pid = variable("script");
   const status = variable("script status");
+  const signal = variable("script signal");
   const said = variable("script not executed");
   const text = area("script's end", 64);
   const [name] = script.words;
@@ -53,12 +54,16 @@ export function runScript(launch: Launch, script: Script, links: ScriptLinks, gi
       what: name,
       stage: "the script",
       into: pid,
-      failure: shellFailure,
+      failure: scriptFailure,
       child: [attempt(scriptProcess(launch, script, links, given, []), [set(said, 1)], "fail")],
     }),
-    ...waitFor(pid, name, status),
+    ...waitFor(pid, name, status, signal),
     when(status, "!=", 0, [
       when(said, "!=", 0, [fail({ step: "script", what: name, status, silent: true })]),
+      when(signal, "!=", 0, [
+        compose(text, ["it was killed by signal ", signal]),
+        fail({ step: "script", what: text, status: notFound }),
+      ]),
       compose(text, ["it ended with status ", status]),
       fail({ step: "script", what: text, status }),
     ]),
