@@ -26,25 +26,24 @@ function printed(print: () => void): string {
   return `${lines.join("\n")}\n`;
 }
 
+const more = [
+  "  $ ctrtool APPLET --help     its options, exit statuses, examples",
+  "  $ ctrtool APPLET --explain  print what would be done, and do nothing",
+  "",
+  "A link to the executable under an applet's name runs that applet: see install.",
+];
+
 /** The text of `ctrtool --help`. */
 export async function overview({ applets, commands }: Suite, version: string): Promise<string> {
   const cli = cac("ctrtool");
   cli.usage("[escape] APPLET [OPTION]... [ARG]...").version(version);
-  // cac also lists a --help line for each command: once, in the last section, is enough.
+  // Not cac's options, whose letters we do not have, nor its footer, which repeats the table of commands.
   cli.help((sections) => [
-    ...sections.filter(({ title = "" }) => !title.startsWith("For more info")),
-    {
-      title: "More",
-      body: [
-        "  $ ctrtool APPLET --help     options, exit statuses, examples",
-        "  $ ctrtool APPLET --explain  print what would be done, and do nothing",
-        "A link to the executable under an applet's name runs that applet: see install.",
-      ].join("\n"),
-    },
+    ...sections.filter(({ title = "" }) => ["", "Usage", "Commands"].includes(title)),
+    { title: "More", body: more.join("\n") },
   ]);
   for (const { entry, applet } of await describe([...applets, ...commands])) {
-    const words = entry.aliases.filter((alias) => !alias.startsWith("-"));
-    const also = words.length === 0 ? "" : ` (also ${words.join(", ")})`;
+    const also = entry.aliases.length === 0 ? "" : ` (also ${entry.aliases.join(", ")})`;
     cli.command(entry.name, applet.spec.summary + also);
   }
   return printed(() => cli.outputHelp());
