@@ -9,12 +9,12 @@ test("flags are named lowest first, and what has no name is kept", () => {
 });
 
 test("no flag is 0, in every group", () => {
-  for (const group of groupNames) expect(describeFlags(group, 0)).toBe("0");
+  for (const group of groupNames()) expect(describeFlags(group, 0)).toBe("0");
 });
 
 test("every group has members", () => {
   const lone: string[] = [];
-  for (const group of groupNames) {
+  for (const group of groupNames()) {
     const names = new Set<string>();
     for (let number = -200; number < 200; number++) names.add(describeConstant(group, number));
     for (let bit = 0n; bit < 40n; bit++) names.add(describeFlags(group, 1n << bit));
