@@ -1,4 +1,4 @@
-import type { Arch } from "./arch.ts";
+import { type Arch, nativeArch } from "./arch.ts";
 
 /**
  * The kernel's numbers, grouped by the header that has them. test/sys/headers.test.ts reads the headers' names
@@ -6,7 +6,8 @@ import type { Arch } from "./arch.ts";
  * newer than the headers stands, marked, at the end. Kernel headers are preferred to the C library's where both
  * have a name, since programs talk to the kernel.
  *
- * Plain constants are equal on x86_64 and aarch64; those that differ are in `archConstants`.
+ * Plain constants are equal on x86_64 and aarch64; those that differ are in `archConstants`. Do not write
+ * `import * as` in src: in the bundle each name would be a getter, made at every start (see name-tables.ts).
  */
 
 // <asm/fcntl.h>: open(2), fcntl(F_SETFL); the rest is in archConstants
@@ -1224,140 +1225,154 @@ export interface ArchConstants {
 // <asm/fcntl.h>
 /** Flags of open(2) that aarch64 took over from 32-bit arm. */
 export const archConstants: Readonly<Record<Arch, ArchConstants>> = {
-  x86_64: {
-    O_DIRECT: 0o40000,
-    O_LARGEFILE: 0o100000,
-    O_DIRECTORY: 0o200000,
-    O_NOFOLLOW: 0o400000,
-    O_TMPFILE: 0o20200000,
+  get x86_64() {
+    return {
+      O_DIRECT: 0o40000,
+      O_LARGEFILE: 0o100000,
+      O_DIRECTORY: 0o200000,
+      O_NOFOLLOW: 0o400000,
+      O_TMPFILE: 0o20200000,
+    };
   },
-  aarch64: {
-    O_DIRECT: 0o200000,
-    O_LARGEFILE: 0o400000,
-    O_DIRECTORY: 0o40000,
-    O_NOFOLLOW: 0o100000,
-    O_TMPFILE: 0o20040000,
+  get aarch64() {
+    return {
+      O_DIRECT: 0o200000,
+      O_LARGEFILE: 0o400000,
+      O_DIRECTORY: 0o40000,
+      O_NOFOLLOW: 0o100000,
+      O_TMPFILE: 0o20040000,
+    };
   },
 };
+
+/** Those of this machine, for programs that are to run on it. */
+export const { O_DIRECT, O_LARGEFILE, O_DIRECTORY, O_NOFOLLOW, O_TMPFILE } = archConstants[nativeArch()];
 
 /**
  * Signal names as users write them: without SIG, in lower case. Real-time signals are counted from SIGRTMIN.
- * Look up what users wrote in this and the next two tables with Object.hasOwn: "constructor" is no signal.
+ * This table and the next two are made when asked for, since each name would cost every start a microsecond.
+ * Look up what users wrote with Object.hasOwn: "constructor" is no signal.
  */
-export const signalNumbers: Readonly<Record<string, number>> = {
-  hup: SIGHUP,
-  int: SIGINT,
-  quit: SIGQUIT,
-  ill: SIGILL,
-  trap: SIGTRAP,
-  abrt: SIGABRT,
-  iot: SIGIOT,
-  bus: SIGBUS,
-  fpe: SIGFPE,
-  kill: SIGKILL,
-  usr1: SIGUSR1,
-  segv: SIGSEGV,
-  usr2: SIGUSR2,
-  pipe: SIGPIPE,
-  alrm: SIGALRM,
-  term: SIGTERM,
-  stkflt: SIGSTKFLT,
-  chld: SIGCHLD,
-  cld: SIGCHLD,
-  cont: SIGCONT,
-  stop: SIGSTOP,
-  tstp: SIGTSTP,
-  ttin: SIGTTIN,
-  ttou: SIGTTOU,
-  urg: SIGURG,
-  xcpu: SIGXCPU,
-  xfsz: SIGXFSZ,
-  vtalrm: SIGVTALRM,
-  prof: SIGPROF,
-  winch: SIGWINCH,
-  io: SIGIO,
-  poll: SIGPOLL,
-  pwr: SIGPWR,
-  sys: SIGSYS,
-};
+export function signalNumbers(): Readonly<Record<string, number>> {
+  return {
+    hup: SIGHUP,
+    int: SIGINT,
+    quit: SIGQUIT,
+    ill: SIGILL,
+    trap: SIGTRAP,
+    abrt: SIGABRT,
+    iot: SIGIOT,
+    bus: SIGBUS,
+    fpe: SIGFPE,
+    kill: SIGKILL,
+    usr1: SIGUSR1,
+    segv: SIGSEGV,
+    usr2: SIGUSR2,
+    pipe: SIGPIPE,
+    alrm: SIGALRM,
+    term: SIGTERM,
+    stkflt: SIGSTKFLT,
+    chld: SIGCHLD,
+    cld: SIGCHLD,
+    cont: SIGCONT,
+    stop: SIGSTOP,
+    tstp: SIGTSTP,
+    ttin: SIGTTIN,
+    ttou: SIGTTOU,
+    urg: SIGURG,
+    xcpu: SIGXCPU,
+    xfsz: SIGXFSZ,
+    vtalrm: SIGVTALRM,
+    prof: SIGPROF,
+    winch: SIGWINCH,
+    io: SIGIO,
+    poll: SIGPOLL,
+    pwr: SIGPWR,
+    sys: SIGSYS,
+  };
+}
 
 /** Capability names as users write them: without CAP_, in lower case. */
-export const capabilityNumbers: Readonly<Record<string, number>> = {
-  chown: CAP_CHOWN,
-  dac_override: CAP_DAC_OVERRIDE,
-  dac_read_search: CAP_DAC_READ_SEARCH,
-  fowner: CAP_FOWNER,
-  fsetid: CAP_FSETID,
-  kill: CAP_KILL,
-  setgid: CAP_SETGID,
-  setuid: CAP_SETUID,
-  setpcap: CAP_SETPCAP,
-  linux_immutable: CAP_LINUX_IMMUTABLE,
-  net_bind_service: CAP_NET_BIND_SERVICE,
-  net_broadcast: CAP_NET_BROADCAST,
-  net_admin: CAP_NET_ADMIN,
-  net_raw: CAP_NET_RAW,
-  ipc_lock: CAP_IPC_LOCK,
-  ipc_owner: CAP_IPC_OWNER,
-  sys_module: CAP_SYS_MODULE,
-  sys_rawio: CAP_SYS_RAWIO,
-  sys_chroot: CAP_SYS_CHROOT,
-  sys_ptrace: CAP_SYS_PTRACE,
-  sys_pacct: CAP_SYS_PACCT,
-  sys_admin: CAP_SYS_ADMIN,
-  sys_boot: CAP_SYS_BOOT,
-  sys_nice: CAP_SYS_NICE,
-  sys_resource: CAP_SYS_RESOURCE,
-  sys_time: CAP_SYS_TIME,
-  sys_tty_config: CAP_SYS_TTY_CONFIG,
-  mknod: CAP_MKNOD,
-  lease: CAP_LEASE,
-  audit_write: CAP_AUDIT_WRITE,
-  audit_control: CAP_AUDIT_CONTROL,
-  setfcap: CAP_SETFCAP,
-  mac_override: CAP_MAC_OVERRIDE,
-  mac_admin: CAP_MAC_ADMIN,
-  syslog: CAP_SYSLOG,
-  wake_alarm: CAP_WAKE_ALARM,
-  block_suspend: CAP_BLOCK_SUSPEND,
-  audit_read: CAP_AUDIT_READ,
-  perfmon: CAP_PERFMON,
-  bpf: CAP_BPF,
-  checkpoint_restore: CAP_CHECKPOINT_RESTORE,
-};
+export function capabilityNumbers(): Readonly<Record<string, number>> {
+  return {
+    chown: CAP_CHOWN,
+    dac_override: CAP_DAC_OVERRIDE,
+    dac_read_search: CAP_DAC_READ_SEARCH,
+    fowner: CAP_FOWNER,
+    fsetid: CAP_FSETID,
+    kill: CAP_KILL,
+    setgid: CAP_SETGID,
+    setuid: CAP_SETUID,
+    setpcap: CAP_SETPCAP,
+    linux_immutable: CAP_LINUX_IMMUTABLE,
+    net_bind_service: CAP_NET_BIND_SERVICE,
+    net_broadcast: CAP_NET_BROADCAST,
+    net_admin: CAP_NET_ADMIN,
+    net_raw: CAP_NET_RAW,
+    ipc_lock: CAP_IPC_LOCK,
+    ipc_owner: CAP_IPC_OWNER,
+    sys_module: CAP_SYS_MODULE,
+    sys_rawio: CAP_SYS_RAWIO,
+    sys_chroot: CAP_SYS_CHROOT,
+    sys_ptrace: CAP_SYS_PTRACE,
+    sys_pacct: CAP_SYS_PACCT,
+    sys_admin: CAP_SYS_ADMIN,
+    sys_boot: CAP_SYS_BOOT,
+    sys_nice: CAP_SYS_NICE,
+    sys_resource: CAP_SYS_RESOURCE,
+    sys_time: CAP_SYS_TIME,
+    sys_tty_config: CAP_SYS_TTY_CONFIG,
+    mknod: CAP_MKNOD,
+    lease: CAP_LEASE,
+    audit_write: CAP_AUDIT_WRITE,
+    audit_control: CAP_AUDIT_CONTROL,
+    setfcap: CAP_SETFCAP,
+    mac_override: CAP_MAC_OVERRIDE,
+    mac_admin: CAP_MAC_ADMIN,
+    syslog: CAP_SYSLOG,
+    wake_alarm: CAP_WAKE_ALARM,
+    block_suspend: CAP_BLOCK_SUSPEND,
+    audit_read: CAP_AUDIT_READ,
+    perfmon: CAP_PERFMON,
+    bpf: CAP_BPF,
+    checkpoint_restore: CAP_CHECKPOINT_RESTORE,
+  };
+}
 
 /** Resource limits as users write them: the name of the constant, or the letter of the shell's ulimit. */
-export const rlimitNumbers: Readonly<Record<string, number>> = {
-  as: RLIMIT_AS,
-  v: RLIMIT_AS,
-  core: RLIMIT_CORE,
-  c: RLIMIT_CORE,
-  cpu: RLIMIT_CPU,
-  t: RLIMIT_CPU,
-  data: RLIMIT_DATA,
-  d: RLIMIT_DATA,
-  fsize: RLIMIT_FSIZE,
-  f: RLIMIT_FSIZE,
-  locks: RLIMIT_LOCKS,
-  x: RLIMIT_LOCKS,
-  memlock: RLIMIT_MEMLOCK,
-  l: RLIMIT_MEMLOCK,
-  msgqueue: RLIMIT_MSGQUEUE,
-  q: RLIMIT_MSGQUEUE,
-  nice: RLIMIT_NICE,
-  e: RLIMIT_NICE,
-  nofile: RLIMIT_NOFILE,
-  n: RLIMIT_NOFILE,
-  nproc: RLIMIT_NPROC,
-  u: RLIMIT_NPROC,
-  rss: RLIMIT_RSS,
-  m: RLIMIT_RSS,
-  rtprio: RLIMIT_RTPRIO,
-  r: RLIMIT_RTPRIO,
-  rttime: RLIMIT_RTTIME,
-  y: RLIMIT_RTTIME,
-  sigpending: RLIMIT_SIGPENDING,
-  i: RLIMIT_SIGPENDING,
-  stack: RLIMIT_STACK,
-  s: RLIMIT_STACK,
-};
+export function rlimitNumbers(): Readonly<Record<string, number>> {
+  return {
+    as: RLIMIT_AS,
+    v: RLIMIT_AS,
+    core: RLIMIT_CORE,
+    c: RLIMIT_CORE,
+    cpu: RLIMIT_CPU,
+    t: RLIMIT_CPU,
+    data: RLIMIT_DATA,
+    d: RLIMIT_DATA,
+    fsize: RLIMIT_FSIZE,
+    f: RLIMIT_FSIZE,
+    locks: RLIMIT_LOCKS,
+    x: RLIMIT_LOCKS,
+    memlock: RLIMIT_MEMLOCK,
+    l: RLIMIT_MEMLOCK,
+    msgqueue: RLIMIT_MSGQUEUE,
+    q: RLIMIT_MSGQUEUE,
+    nice: RLIMIT_NICE,
+    e: RLIMIT_NICE,
+    nofile: RLIMIT_NOFILE,
+    n: RLIMIT_NOFILE,
+    nproc: RLIMIT_NPROC,
+    u: RLIMIT_NPROC,
+    rss: RLIMIT_RSS,
+    m: RLIMIT_RSS,
+    rtprio: RLIMIT_RTPRIO,
+    r: RLIMIT_RTPRIO,
+    rttime: RLIMIT_RTTIME,
+    y: RLIMIT_RTTIME,
+    sigpending: RLIMIT_SIGPENDING,
+    i: RLIMIT_SIGPENDING,
+    stack: RLIMIT_STACK,
+    s: RLIMIT_STACK,
+  };
+}

@@ -37,32 +37,6 @@ export type UnpackedValues<Fields extends readonly Field[]> = {
   [F in Fields[number] as F[0]]: Unpacked<F>;
 };
 
-export interface Struct<Fields extends readonly Field[]> {
-  readonly fields: Fields;
-  /** Bytes, as C's sizeof. */
-  readonly size: number;
-  /** Bytes from the start, as C's offsetof. */
-  offset(name: Fields[number][0]): number;
-  /** One structure. Throws RangeError if a value does not fit its field: that is a mistake of the caller's. */
-  pack(values: PackValues<Fields>): Uint8Array;
-  /** An array of structures. */
-  packAll(items: readonly PackValues<Fields>[]): Uint8Array;
-  /** The structure at `at` bytes into `bytes`. Throws RangeError if `bytes` ends within it. */
-  unpack(bytes: Uint8Array, at?: number): UnpackedValues<Fields>;
-}
-
-const widths: Readonly<Record<Scalar, number>> = {
-  u8: 1,
-  u16: 2,
-  u32: 4,
-  u64: 8,
-  i16: 2,
-  i32: 4,
-  i64: 8,
-  be16: 2,
-  be32: 4,
-};
-
 interface Placed {
   readonly name: string;
   readonly type: Scalar;
@@ -75,60 +49,81 @@ interface Placement {
   readonly size: number;
 }
 
-/** A structure with these fields, laid out by the C rules of both architectures: each at a multiple of its width. */
+/** A structure; made by `struct`. */
+export class Struct<Fields extends readonly Field[]> {
+  readonly #list: () => Fields;
+  readonly #options: LayoutOptions | undefined;
+  #placement: Placement | undefined;
+
+  constructor(list: () => Fields, options: LayoutOptions | undefined) {
+    this.#list = list;
+    this.#options = options;
+  }
+
+  get fields(): Fields {
+    return this.#list();
+  }
+
+  /** Bytes, as C's sizeof. */
+  get size(): number {
+    return this.#placed().size;
+  }
+
+  /** Bytes from the start, as C's offsetof. */
+  offset(name: Fields[number][0]): number {
+    const found = this.#placed().fields.find((field) => field.name === name);
+    if (!found) throw new RangeError(`no field ${name}`);
+    return found.offset;
+  }
+
+  /** One structure. Throws RangeError if a value does not fit its field: that is a mistake of the caller's. */
+  pack(values: PackValues<Fields>): Uint8Array {
+    return this.packAll([values]);
+  }
+
+  /** An array of structures. Throws as `pack`. */
+  packAll(items: readonly PackValues<Fields>[]): Uint8Array {
+    const { fields, size } = this.#placed();
+    const bytes = new Uint8Array(size * items.length);
+    const view = new DataView(bytes.buffer);
+    items.forEach((values: Readonly<Record<string, AnyValue | undefined>>, index) => {
+      for (const field of fields) writeField(view, size * index, field, values[field.name] ?? 0);
+    });
+    return bytes;
+  }
+
+  /** The structure at `at` bytes into `bytes`. Throws RangeError if `bytes` ends within it. */
+  unpack(bytes: Uint8Array, at = 0): UnpackedValues<Fields> {
+    const { fields, size } = this.#placed();
+    if (bytes.length - at < size) throw new RangeError(`structure cut short at ${bytes.length} bytes`);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const entries = fields.map((field) => [field.name, readField(view, at, field)]);
+    return Object.fromEntries(entries) as UnpackedValues<Fields>;
+  }
+
+  #placed(): Placement {
+    this.#placement ??= place(this.fields, this.#options ?? {});
+    return this.#placement;
+  }
+}
+
+/**
+ * A structure with these fields, laid out by the C rules of both architectures: each at a multiple of its width.
+ * The fields are given by a function, called at first use: three dozen lists built at every start of ctrtool
+ * would take a tenth of its time.
+ */
 export function struct<const Fields extends readonly Field[]>(
-  fields: Fields,
-  options: LayoutOptions = {},
+  fields: () => Fields,
+  options?: LayoutOptions,
 ): Struct<Fields> {
-  // Offsets are computed at first use, not at import.
-  let placement: Placement | undefined;
-  const placed = (): Placement => {
-    placement ??= place(fields, options);
-    return placement;
-  };
-  const writeAt = (view: DataView, at: number, values: PackValues<Fields>): void => {
-    const given: Readonly<Record<string, AnyValue | undefined>> = values;
-    for (const field of placed().fields) writeField(view, at, field, given[field.name] ?? 0);
-  };
-  return {
-    fields,
-    get size() {
-      return placed().size;
-    },
-    offset(name) {
-      const found = placed().fields.find((field) => field.name === name);
-      if (!found) throw new RangeError(`no field ${name}`);
-      return found.offset;
-    },
-    pack(values) {
-      const bytes = new Uint8Array(placed().size);
-      writeAt(new DataView(bytes.buffer), 0, values);
-      return bytes;
-    },
-    packAll(items) {
-      const { size } = placed();
-      const bytes = new Uint8Array(size * items.length);
-      const view = new DataView(bytes.buffer);
-      items.forEach((values, index) => {
-        writeAt(view, size * index, values);
-      });
-      return bytes;
-    },
-    unpack(bytes, at = 0) {
-      if (bytes.length - at < placed().size)
-        throw new RangeError(`structure cut short at ${bytes.length} bytes`);
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      const entries = placed().fields.map((field) => [field.name, readField(view, at, field)]);
-      return Object.fromEntries(entries) as UnpackedValues<Fields>;
-    },
-  };
+  return new Struct(fields, options);
 }
 
 function place(fields: readonly Field[], { packed = false, size }: LayoutOptions): Placement {
   let end = 0;
   let alignment = 1;
   const placedFields = fields.map(([name, type, count]): Placed => {
-    const width = widths[type];
+    const width = widthOf(type);
     const multiple = packed ? 1 : width;
     alignment = Math.max(alignment, multiple);
     const offset = roundUp(end, multiple);
@@ -136,6 +131,11 @@ function place(fields: readonly Field[], { packed = false, size }: LayoutOptions
     return { name, type, offset, count };
   });
   return { fields: placedFields, size: size ?? roundUp(end, alignment) };
+}
+
+/** Bytes of one element: the type's name has its bits. */
+function widthOf(type: Scalar): number {
+  return Number(type.slice(type.startsWith("be") ? 2 : 1)) / 8;
 }
 
 function roundUp(value: number, multiple: number): number {
@@ -146,7 +146,7 @@ function writeField(view: DataView, at: number, field: Placed, value: AnyValue):
   const { name, count = 1 } = field;
   const elements = typeof value === "object" ? value : [value];
   if (elements.length > count) throw new RangeError(`${name} has ${count} elements, not ${elements.length}`);
-  const width = widths[field.type];
+  const width = widthOf(field.type);
   for (let index = 0; index < elements.length; index++) {
     writeScalar(view, at + field.offset + width * index, field, elements[index] ?? 0);
   }
@@ -154,28 +154,28 @@ function writeField(view: DataView, at: number, field: Placed, value: AnyValue):
 
 function writeScalar(view: DataView, start: number, { name, type }: Placed, value: number | bigint): void {
   const wide = BigInt(value);
-  const bits = 8 * widths[type];
+  const bits = 8 * widthOf(type);
   const fitting = type.startsWith("i") ? BigInt.asIntN(bits, wide) : BigInt.asUintN(bits, wide);
   if (fitting !== wide) throw new RangeError(`${name}: ${value} does not fit ${type}`);
-  for (let byte = 0; byte < widths[type]; byte++) {
+  for (let byte = 0; byte < widthOf(type); byte++) {
     view.setUint8(start + position(type, byte), Number((wide >> BigInt(8 * byte)) & 0xffn));
   }
 }
 
 /** Where in a field its byte of significance `byte` is. */
 function position(type: Scalar, byte: number): number {
-  return type.startsWith("be") ? widths[type] - 1 - byte : byte;
+  return type.startsWith("be") ? widthOf(type) - 1 - byte : byte;
 }
 
 function readField(view: DataView, at: number, { type, offset, count }: Placed): AnyValue {
   const start = at + offset;
   if (count === undefined) return readScalar(view, start, type);
-  const width = widths[type];
+  const width = widthOf(type);
   return Array.from({ length: count }, (_, index) => readScalar(view, start + width * index, type));
 }
 
 function readScalar(view: DataView, start: number, type: Scalar): number | bigint {
-  const width = widths[type];
+  const width = widthOf(type);
   let wide = 0n;
   for (let byte = width - 1; byte >= 0; byte--) {
     wide = (wide << 8n) | BigInt(view.getUint8(start + position(type, byte)));
@@ -185,7 +185,7 @@ function readScalar(view: DataView, start: number, type: Scalar): number | bigin
 }
 
 /** struct clone_args in <linux/sched.h>: clone3(2). Older kernels take a shorter one, CLONE_ARGS_SIZE_VER*. */
-export const clone_args = struct([
+export const clone_args = struct(() => [
   ["flags", "u64"],
   ["pidfd", "u64"],
   ["child_tid", "u64"],
@@ -200,14 +200,14 @@ export const clone_args = struct([
 ]);
 
 /** struct open_how in <linux/openat2.h>: openat2(2). */
-export const open_how = struct([
+export const open_how = struct(() => [
   ["flags", "u64"],
   ["mode", "u64"],
   ["resolve", "u64"],
 ]);
 
 /** struct mount_attr in <linux/mount.h>: mount_setattr(2). */
-export const mount_attr = struct([
+export const mount_attr = struct(() => [
   ["attr_set", "u64"],
   ["attr_clr", "u64"],
   ["propagation", "u64"],
@@ -215,32 +215,32 @@ export const mount_attr = struct([
 ]);
 
 /** struct __user_cap_header_struct in <linux/capability.h>: capget(2), capset(2). */
-export const user_cap_header = struct([
+export const user_cap_header = struct(() => [
   ["version", "u32"],
   ["pid", "i32"],
 ]);
 
 /** struct __user_cap_data_struct in <linux/capability.h>: one of two; the first has capabilities 0 to 31. */
-export const user_cap_data = struct([
+export const user_cap_data = struct(() => [
   ["effective", "u32"],
   ["permitted", "u32"],
   ["inheritable", "u32"],
 ]);
 
 /** struct rlimit64 in <linux/resource.h>: prlimit(2). */
-export const rlimit64 = struct([
+export const rlimit64 = struct(() => [
   ["rlim_cur", "u64"],
   ["rlim_max", "u64"],
 ]);
 
 /** struct iovec in <linux/uio.h>: readv(2), struct msghdr. */
-export const iovec = struct([
+export const iovec = struct(() => [
   ["iov_base", "u64"],
   ["iov_len", "u64"],
 ]);
 
 /** struct msghdr in <sys/socket.h>: sendmsg(2), recvmsg(2). */
-export const msghdr = struct([
+export const msghdr = struct(() => [
   ["msg_name", "u64"],
   ["msg_namelen", "u32"],
   ["msg_iov", "u64"],
@@ -251,28 +251,28 @@ export const msghdr = struct([
 ]);
 
 /** struct cmsghdr in <sys/socket.h>: cmsg(3); the data follows, the next one at a multiple of 8 bytes. */
-export const cmsghdr = struct([
+export const cmsghdr = struct(() => [
   ["cmsg_len", "u64"],
   ["cmsg_level", "i32"],
   ["cmsg_type", "i32"],
 ]);
 
 /** struct ucred in <sys/socket.h>: SCM_CREDENTIALS, SO_PEERCRED. */
-export const ucred = struct([
+export const ucred = struct(() => [
   ["pid", "i32"],
   ["uid", "u32"],
   ["gid", "u32"],
 ]);
 
 /** struct sockaddr_un in <linux/un.h>: unix(7). Its length tells where an abstract name ends. */
-export const sockaddr_un = struct([
+export const sockaddr_un = struct(() => [
   ["sun_family", "u16"],
   ["sun_path", "u8", 108],
 ]);
 
 /** struct sockaddr_in in <linux/in.h>: ip(7). */
 export const sockaddr_in = struct(
-  [
+  () => [
     ["sin_family", "u16"],
     ["sin_port", "be16"],
     ["sin_addr", "u8", 4],
@@ -281,7 +281,7 @@ export const sockaddr_in = struct(
 );
 
 /** struct sockaddr_in6 in <linux/in6.h>: ipv6(7). */
-export const sockaddr_in6 = struct([
+export const sockaddr_in6 = struct(() => [
   ["sin6_family", "u16"],
   ["sin6_port", "be16"],
   ["sin6_flowinfo", "be32"],
@@ -290,7 +290,7 @@ export const sockaddr_in6 = struct([
 ]);
 
 /** struct sockaddr_nl in <linux/netlink.h>: netlink(7). */
-export const sockaddr_nl = struct([
+export const sockaddr_nl = struct(() => [
   ["nl_family", "u16"],
   ["nl_pad", "u16"],
   ["nl_pid", "u32"],
@@ -299,7 +299,7 @@ export const sockaddr_nl = struct([
 
 /** struct sockaddr_vm in <sys/socket.h> <linux/vm_sockets.h>: vsock(7). */
 export const sockaddr_vm = struct(
-  [
+  () => [
     ["svm_family", "u16"],
     ["svm_reserved1", "u16"],
     ["svm_port", "u32"],
@@ -310,7 +310,7 @@ export const sockaddr_vm = struct(
 );
 
 /** struct sockaddr_ll in <linux/if_packet.h>: packet(7). */
-export const sockaddr_ll = struct([
+export const sockaddr_ll = struct(() => [
   ["sll_family", "u16"],
   ["sll_protocol", "be16"],
   ["sll_ifindex", "i32"],
@@ -321,10 +321,10 @@ export const sockaddr_ll = struct([
 ]);
 
 /** sigset_t in <asm/signal.h>: bit n-1 is signal n. The C library's is 128 bytes long, the kernel wants 8. */
-export const sigset = struct([["mask", "u64"]]);
+export const sigset = struct(() => [["mask", "u64"]]);
 
 /** struct sigaction in <asm/signal.h>: rt_sigaction(2); not the C library's structure of that name. */
-export const sigaction = struct([
+export const sigaction = struct(() => [
   ["sa_handler", "u64"],
   ["sa_flags", "u64"],
   ["sa_restorer", "u64"],
@@ -333,7 +333,7 @@ export const sigaction = struct([
 
 /** siginfo_t in <asm/siginfo.h>: waitid(2), with the part that SIGCHLD has. */
 export const siginfo = struct(
-  [
+  () => [
     ["si_signo", "i32"],
     ["si_errno", "i32"],
     ["si_code", "i32"],
@@ -347,7 +347,7 @@ export const siginfo = struct(
 
 /** struct signalfd_siginfo in <linux/signalfd.h>: what a signalfd(2) gives to read. */
 export const signalfd_siginfo = struct(
-  [
+  () => [
     ["ssi_signo", "u32"],
     ["ssi_errno", "i32"],
     ["ssi_code", "i32"],
@@ -369,13 +369,13 @@ export const signalfd_siginfo = struct(
 );
 
 /** struct __kernel_timespec in <linux/time_types.h>: seconds and nanoseconds. */
-export const timespec = struct([
+export const timespec = struct(() => [
   ["tv_sec", "i64"],
   ["tv_nsec", "i64"],
 ]);
 
 /** struct itimerval in <linux/time.h>: setitimer(2), seconds and microseconds. */
-export const itimerval = struct([
+export const itimerval = struct(() => [
   ["it_interval.tv_sec", "i64"],
   ["it_interval.tv_usec", "i64"],
   ["it_value.tv_sec", "i64"],
@@ -383,7 +383,7 @@ export const itimerval = struct([
 ]);
 
 /** struct itimerspec in <linux/time.h>: timerfd_settime(2), seconds and nanoseconds. */
-export const itimerspec = struct([
+export const itimerspec = struct(() => [
   ["it_interval.tv_sec", "i64"],
   ["it_interval.tv_nsec", "i64"],
   ["it_value.tv_sec", "i64"],
@@ -391,7 +391,7 @@ export const itimerspec = struct([
 ]);
 
 /** struct winsize in <asm/termios.h>: TIOCGWINSZ, TIOCSWINSZ. */
-export const winsize = struct([
+export const winsize = struct(() => [
   ["ws_row", "u16"],
   ["ws_col", "u16"],
   ["ws_xpixel", "u16"],
@@ -399,7 +399,7 @@ export const winsize = struct([
 ]);
 
 /** struct termios in <asm/termbits.h>: TCGETS, TCSETS; not the C library's structure of that name. */
-export const termios = struct([
+export const termios = struct(() => [
   ["c_iflag", "u32"],
   ["c_oflag", "u32"],
   ["c_cflag", "u32"],
@@ -409,7 +409,7 @@ export const termios = struct([
 ]);
 
 /** struct statfs in <asm/statfs.h>: statfs(2), fstatfs(2). */
-export const statfs = struct([
+export const statfs = struct(() => [
   ["f_type", "i64"],
   ["f_bsize", "i64"],
   ["f_blocks", "u64"],
@@ -426,7 +426,7 @@ export const statfs = struct([
 
 /** struct statx in <linux/stat.h>: statx(2), as of Linux 6.1. */
 export const statx = struct(
-  [
+  () => [
     ["stx_mask", "u32"],
     ["stx_blksize", "u32"],
     ["stx_attributes", "u64"],
@@ -459,7 +459,7 @@ export const statx = struct(
 );
 
 /** struct pollfd in <asm/poll.h>: ppoll(2). */
-export const pollfd = struct([
+export const pollfd = struct(() => [
   ["fd", "i32"],
   ["events", "i16"],
   ["revents", "i16"],
@@ -467,7 +467,7 @@ export const pollfd = struct([
 
 /** struct ifreq in <sys/socket.h> <linux/if.h>: netdevice(7), with the flags of its union. */
 export const ifreq_flags = struct(
-  [
+  () => [
     ["ifr_name", "u8", 16],
     ["ifr_flags", "i16"],
   ],
@@ -476,7 +476,7 @@ export const ifreq_flags = struct(
 
 /** struct ifreq in <sys/socket.h> <linux/if.h>: netdevice(7), with the index of its union. */
 export const ifreq_index = struct(
-  [
+  () => [
     ["ifr_name", "u8", 16],
     ["ifr_ifindex", "i32"],
   ],
@@ -484,7 +484,7 @@ export const ifreq_index = struct(
 );
 
 /** struct sock_filter in <linux/filter.h>: one instruction of classic BPF. */
-export const sock_filter = struct([
+export const sock_filter = struct(() => [
   ["code", "u16"],
   ["jt", "u8"],
   ["jf", "u8"],
@@ -492,13 +492,13 @@ export const sock_filter = struct([
 ]);
 
 /** struct sock_fprog in <linux/filter.h>: seccomp(2); `len` counts instructions. */
-export const sock_fprog = struct([
+export const sock_fprog = struct(() => [
   ["len", "u16"],
   ["filter", "u64"],
 ]);
 
 /** struct seccomp_data in <linux/seccomp.h>: what a seccomp filter looks at. */
-export const seccomp_data = struct([
+export const seccomp_data = struct(() => [
   ["nr", "i32"],
   ["arch", "u32"],
   ["instruction_pointer", "u64"],
@@ -510,7 +510,7 @@ export const archStructs = {
   x86_64: {
     /** struct stat in <asm/stat.h>: fstat(2), newfstatat. */
     stat: struct(
-      [
+      () => [
         ["st_dev", "u64"],
         ["st_ino", "u64"],
         ["st_nlink", "u64"],
@@ -532,7 +532,7 @@ export const archStructs = {
     ),
     /** struct epoll_event in <linux/eventpoll.h>: epoll_ctl(2), packed on x86_64 only. */
     epoll_event: struct(
-      [
+      () => [
         ["events", "u32"],
         ["data", "u64"],
       ],
@@ -542,7 +542,7 @@ export const archStructs = {
   aarch64: {
     /** struct stat in <asm/stat.h>: fstat(2), newfstatat. */
     stat: struct(
-      [
+      () => [
         ["st_dev", "u64"],
         ["st_ino", "u64"],
         ["st_mode", "u32"],
@@ -564,7 +564,7 @@ export const archStructs = {
       { size: 128 },
     ),
     /** struct epoll_event in <linux/eventpoll.h>: epoll_ctl(2). */
-    epoll_event: struct([
+    epoll_event: struct(() => [
       ["events", "u32"],
       ["data", "u64"],
     ]),

@@ -6,7 +6,7 @@ import type { Arch } from "./arch.ts";
  * Only calls that both architectures have: aarch64 never had open, fork, pipe, dup2, stat, rename, poll,
  * alarm and their like, and all of them can be said with a younger call (openat, clone, pipe2, ...).
  */
-const x86_64 = {
+const x86_64 = () => ({
   // Files and descriptors
   read: 0,
   write: 1,
@@ -288,12 +288,15 @@ const x86_64 = {
   listxattrat: 465, // Linux 6.13
   removexattrat: 466, // Linux 6.13
   open_tree_attr: 467, // Linux 6.15
-};
+});
 
 /** The calls that `syscallNumbers` knows on every architecture. */
-export type SyscallName = keyof typeof x86_64;
+export type SyscallName = keyof ReturnType<typeof x86_64>;
 
-const aarch64: Readonly<Record<SyscallName, number>> = {
+/** The numbers of one architecture. */
+export type SyscallNumbers = Readonly<Record<SyscallName, number>>;
+
+const aarch64 = (): SyscallNumbers => ({
   // Files and descriptors
   read: 63,
   write: 64,
@@ -575,10 +578,21 @@ const aarch64: Readonly<Record<SyscallName, number>> = {
   listxattrat: 465, // Linux 6.13
   removexattrat: 466, // Linux 6.13
   open_tree_attr: 467, // Linux 6.15
+});
+
+const known: Partial<Record<Arch, SyscallNumbers>> = {};
+
+/**
+ * Number of each call on each architecture. A table is made when it is first asked for: both of them, at every
+ * start of ctrtool, would take a quarter of its time.
+ */
+export const syscallNumbers: Readonly<Record<Arch, SyscallNumbers>> = {
+  get x86_64() {
+    known.x86_64 ??= x86_64();
+    return known.x86_64;
+  },
+  get aarch64() {
+    known.aarch64 ??= aarch64();
+    return known.aarch64;
+  },
 };
-
-/** The numbers of one architecture. */
-export type SyscallNumbers = Readonly<Record<SyscallName, number>>;
-
-/** Number of each call on each architecture. */
-export const syscallNumbers: Readonly<Record<Arch, SyscallNumbers>> = { x86_64, aarch64 };

@@ -257,15 +257,15 @@ describe("round trips", () => {
   });
 
   test("every name of every table, in any case, with and without its prefix", () => {
-    for (const [name, number] of Object.entries(signalNumbers)) {
+    for (const [name, number] of Object.entries(signalNumbers())) {
       for (const form of [name, name.toUpperCase(), `SIG${name}`]) expect(readBy(signal, form)).toBe(number);
     }
-    for (const [name, number] of Object.entries(capabilityNumbers)) {
+    for (const [name, number] of Object.entries(capabilityNumbers())) {
       for (const form of [name, `CAP_${name}`, `+${name}`]) {
         expect(readBy(capabilities, form)).toBe(1n << BigInt(number));
       }
     }
-    for (const [name, resource] of Object.entries(rlimitNumbers)) {
+    for (const [name, resource] of Object.entries(rlimitNumbers())) {
       expect(readBy(resourceLimit, `${name.toUpperCase()}=1:2`)).toEqual({ resource, soft: 1n, hard: 2n });
     }
   });

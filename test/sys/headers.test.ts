@@ -163,7 +163,7 @@ describe.each(arches)("the headers of %s agree on", (arch) => {
     const ours = new Map<string, bigint>();
     const parts: Part[] = [];
     for (const [name, layout] of Object.entries(layouts)) {
-      if (!isStruct(layout)) continue;
+      if (!(layout instanceof structs.Struct)) continue;
       const type = cTypes.get(name);
       if (!type) throw new Error(`the comment above ${name} names no C type and header`);
       const measured = measure(name, layout, type.type);
@@ -193,10 +193,6 @@ function errnoWords(arch: Arch): string {
 }
 
 type AnyStruct = structs.Struct<readonly structs.Field[]>;
-
-function isStruct(value: unknown): value is AnyStruct {
-  return typeof value === "object" && value !== null && "pack" in value;
-}
 
 /** C type and headers of each layout, from the comment above it. */
 const cTypes = new Map<string, { type: string; headers: string[] }>();

@@ -10,9 +10,10 @@ function readItem(text: string): bigint {
   const name = text.toLowerCase().replace(/^cap_/, "");
   // All 64 bits, and not those of today's kernel: a capability added later is in `all` as well.
   if (name === "all") return U64_MAX;
-  const bit = Object.hasOwn(capabilityNumbers, name) ? capabilityNumbers[name] : undefined;
+  const numbers = capabilityNumbers();
+  const bit = Object.hasOwn(numbers, name) ? numbers[name] : undefined;
   if (bit !== undefined) return 1n << BigInt(bit);
-  const close = suggestion(name, ["all", ...Object.keys(capabilityNumbers)]);
+  const close = suggestion(name, ["all", ...Object.keys(numbers)]);
   throw new UsageError(`${quote(text)} is not a capability${close}`);
 }
 

@@ -44,9 +44,10 @@ export const resourceLimit: Reader<ResourceLimit> = reader((text) => {
   const equals = text.indexOf("=");
   if (equals < 0) throw new UsageError(`${quote(text)} is not of the form NAME=VALUE or NAME=SOFT:HARD`);
   const name = text.slice(0, equals).toLowerCase();
-  const resource = Object.hasOwn(rlimitNumbers, name) ? rlimitNumbers[name] : undefined;
+  const numbers = rlimitNumbers();
+  const resource = Object.hasOwn(numbers, name) ? numbers[name] : undefined;
   if (resource === undefined) {
-    throw new UsageError(`${quote(name)} is not a resource${suggestion(name, Object.keys(rlimitNumbers))}`);
+    throw new UsageError(`${quote(name)} is not a resource${suggestion(name, Object.keys(numbers))}`);
   }
   const { soft, hard } = readSides(name, text.slice(equals + 1));
   if (soft !== undefined && hard !== undefined && soft > hard) {

@@ -24,9 +24,10 @@ function realTime(text: string, name: string): number | undefined {
 function readSignal(text: string): number {
   const name = text.toLowerCase().replace(/^sig/, "");
   if (/^[0-9]/.test(name)) return Number(readNumber(name, "c", HIGHEST, 1n));
-  const named = Object.hasOwn(signalNumbers, name) ? signalNumbers[name] : realTime(text, name);
+  const numbers = signalNumbers();
+  const named = Object.hasOwn(numbers, name) ? numbers[name] : realTime(text, name);
   if (named !== undefined) return named;
-  throw new UsageError(`${quote(text)} is not a signal${suggestion(name, Object.keys(signalNumbers))}`);
+  throw new UsageError(`${quote(text)} is not a signal${suggestion(name, Object.keys(numbers))}`);
 }
 
 /** Every signal that a program can block or ignore, but for those of the C library's own threads. */
