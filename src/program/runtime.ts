@@ -2,7 +2,7 @@
  * The few routines that a program carries with it: putting text together, and reporting a failure as one
  * line. Written against the accumulator machine, so that they exist once and not once an architecture.
  */
-import { errnoName, errnoText } from "../sys/errno.ts";
+import { errnoLines } from "../sys/errno.ts";
 import { oneLine } from "../sys/failure.ts";
 import type { SyscallName } from "../sys/syscalls.ts";
 import type { DataArea } from "./data.ts";
@@ -27,7 +27,6 @@ const recordNumberOffset = 32;
 const stderr = 2;
 const lineSize = 4096;
 const newline = 10;
-const highestErrno = 133;
 const longestSubject = 800;
 
 export class Runtime {
@@ -344,13 +343,6 @@ export class Runtime {
     this.target.compute("add", by);
     this.target.keep(cell);
   }
-}
-
-/** `ERRNO (text)` for each error number from 1 on, a line each. */
-function errnoLines(): string {
-  const lines: string[] = [];
-  for (let errno = 1; errno <= highestErrno; errno++) lines.push(`${errnoName(errno)} (${errnoText(errno)})`);
-  return lines.join("\n");
 }
 
 /** A subject that fits into a message's line. */

@@ -142,9 +142,8 @@ export const EDEADLOCK = EDEADLK;
 /** The C library's other name of EOPNOTSUPP (the kernel's own ENOTSUPP is another number, 524). */
 export const ENOTSUP = EOPNOTSUPP;
 
-/** Line n is errno n. In one piece because the machine code of a program carries it, and nothing is to be built. */
-const lines = `
-EPERM (Operation not permitted)
+/** The first line is errno 1. In one piece because the machine code of a program carries it, and nothing is to be built. */
+const lines = `EPERM (Operation not permitted)
 ENOENT (No such file or directory)
 ESRCH (No such process)
 EINTR (Interrupted system call)
@@ -279,8 +278,8 @@ ERFKILL (Operation not possible due to RF-kill)
 EHWPOISON (Memory page has hardware error)`;
 
 /**
- * "NAME (text)" of every errno, on the line of its number, the first line being 0. A program that reports its
- * own failure finds the errno's words by counting newlines.
+ * "NAME (text)" of every errno from 1 on, a line each. A program that reports its own failure finds the errno's
+ * words by counting newlines.
  */
 export function errnoLines(): string {
   return lines;
@@ -299,5 +298,5 @@ export function errnoText(errno: number): string {
 }
 
 function lineOf(errno: number): string {
-  return lines.split("\n")[errno] || `errno ${errno} (Unknown error ${errno})`;
+  return lines.split("\n")[errno - 1] ?? `errno ${errno} (Unknown error ${errno})`;
 }
