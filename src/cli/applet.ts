@@ -28,9 +28,7 @@
 import { variableValue } from "../plan/environment.ts";
 import type { Program } from "../program/steps.ts";
 import type { Given } from "../sys/given.ts";
-import { print } from "./output.ts";
 import { readRequest } from "./parse.ts";
-import { report } from "./report.ts";
 import type { OperandSchema, OptionTable, Parsed, Spec } from "./spec.ts";
 import type { Applet, Suite } from "./suite.ts";
 
@@ -46,6 +44,7 @@ export interface ActingApplet<O extends OptionTable, S extends OperandSchema> {
   readonly act: (input: Parsed<O, S>, given: Given, suite: Suite) => number | Promise<number>;
 }
 
+/** What is seldom needed is imported where it is needed: start-up time is a feature. */
 async function execute<O extends OptionTable, S extends OperandSchema>(
   definition: PlanningApplet<O, S> | ActingApplet<O, S>,
   words: readonly string[],
@@ -57,16 +56,21 @@ async function execute<O extends OptionTable, S extends OperandSchema>(
   const request = readRequest(spec, words, { posixlyCorrect }, "plan" in definition);
   if (request.kind === "help") {
     const { helpText } = await import("./help.ts");
-    return print(helpText(spec, "plan" in definition), given);
+    return say(helpText(spec, "plan" in definition), given);
   }
   if ("act" in definition) return definition.act(request.input, given, suite);
   const program = definition.plan(request.input, given);
   if (request.kind === "explain") {
     const { explain } = await import("../program/explain.ts");
-    return print(explain(program), given);
+    return say(explain(program), given);
   }
   const { become } = await import("../program/run.ts");
   return become(program, given);
+}
+
+async function say(text: string, given: Given): Promise<number> {
+  const { print } = await import("./output.ts");
+  return print(text, given);
 }
 
 /** Makes an applet of its parts. Whatever is thrown in it becomes one line and an exit status. */
@@ -81,6 +85,7 @@ export function applet<O extends OptionTable, S extends OperandSchema>(
       try {
         return await execute(definition, words, given, suite);
       } catch (problem) {
+        const { report } = await import("./report.ts");
         const { name, usageStatus: usage } = spec;
         const failure = spec.failureStatus ?? (usage === 125 ? 125 : 1);
         return report(problem, `ctrtool ${name}`, { usage, failure });

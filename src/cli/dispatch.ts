@@ -2,7 +2,6 @@
 import { withoutVariables } from "../plan/environment.ts";
 import type { Given } from "../sys/given.ts";
 import { suite } from "./registry.ts";
-import { report } from "./report.ts";
 import { choose, overrideVariable } from "./suite.ts";
 
 /** Runs what this process was started for; the exit status, if the process did not become a program. */
@@ -14,6 +13,7 @@ export async function dispatch(given: Given): Promise<number> {
     const environment = withoutVariables(given.environment, [overrideVariable]);
     return await applet.run(words, { ...given, environment }, suite);
   } catch (problem) {
+    const { report } = await import("./report.ts");
     return report(problem, "ctrtool", { usage: 2, failure: 1 });
   }
 }

@@ -99,7 +99,8 @@ function take(
   }
   if (option.value === undefined) return { one: true, all: true };
   const one = accept(option.value, value ?? option.bareValue ?? "", shown);
-  if (!Array.isArray(before)) return { one, all: one };
+  // Not by what `before` is alone: the value of an option that does not repeat can be a list as well.
+  if (!option.repeat || !Array.isArray(before)) return { one, all: one };
   before.push(one);
   return { one, all: before };
 }
@@ -108,21 +109,18 @@ function understand<O extends OptionTable, S extends OperandSchema>(
   spec: Spec<O, S>,
   { occurrences, operands }: Scanned,
 ): Parsed<O, S> {
-  const options = new Map(Object.entries(spec.options).map(([key, option]) => [key, absent(option)]));
+  const options: Record<string, unknown> = {};
+  for (const [key, option] of Object.entries(spec.options)) options[key] = absent(option);
   const sequence: { key: string; value: unknown }[] = [];
   for (const occurrence of occurrences) {
     const { key } = occurrence;
     const option = spec.options[key];
     if (option === undefined) continue;
-    const { one, all } = take(option, occurrence, options.get(key));
+    const { one, all } = take(option, occurrence, options[key]);
     sequence.push({ key, value: one });
-    options.set(key, all);
+    options[key] = all;
   }
-  const parsed: unknown = {
-    options: Object.fromEntries(options),
-    operands: acceptOperands(spec, operands),
-    sequence,
-  };
+  const parsed: unknown = { options, operands: acceptOperands(spec, operands), sequence };
   // A spec's value types exist for the compiler only: this is where they meet the values.
   return parsed as Parsed<O, S>;
 }

@@ -67,7 +67,7 @@ function isNeutral(argv0: string, environment: readonly string[]): boolean {
 
 function lookUp(word: string, entries: readonly Entry[]): Entry {
   const name = baseName(word);
-  const found = entries.find((entry) => namesOf([entry]).includes(name));
+  const found = entries.find((entry) => entry.name === name || entry.aliases.includes(name));
   if (found) return found;
   const close = suggestion(name, [...namesOf(entries), ...escapeNames]);
   throw new UsageError(`unknown applet ${quote(word)}${close}`);

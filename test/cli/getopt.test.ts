@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { UsageError } from "../../src/cli/failure.ts";
 import { parse, readRequest } from "../../src/cli/parse.ts";
 import { defineSpec } from "../../src/cli/spec.ts";
-import { decimal, unsigned } from "../../src/cli/values/number.ts";
+import { decimal, list, unsigned } from "../../src/cli/values/number.ts";
 import { text } from "../../src/cli/values/text.ts";
 import { printableLine, random } from "./random.ts";
 
@@ -18,6 +18,7 @@ const spec = defineSpec({
     exec: { long: "exec", help: "a flag whose name begins others" },
     execFile: { long: "exec-file", metavar: "FILE", value: text(), help: "a value" },
     execFd: { long: "exec-fd", metavar: "FD", value: unsigned(9), help: "a number" },
+    ids: { long: "ids", metavar: "LIST", value: list(decimal(99)), help: "a value that is a list" },
     level: { short: "l", long: "level", metavar: "N", value: unsigned(99), default: "3", help: "a number" },
     many: { short: "m", long: "many", metavar: "N", value: decimal(99), repeat: true, help: "numbers" },
     mild: { short: "c", long: "clear", metavar: "N", value: decimal(1), bareValue: "1", help: "optional" },
@@ -51,7 +52,9 @@ const counted = defineSpec({ ...spec, usage: "DIR", operands: v.strictTuple([v.s
 function outcome(target: typeof spec, words: readonly string[], posixlyCorrect = false): string {
   const { sequence, operands } = parse(target, words, { posixlyCorrect });
   const shown = sequence.map(({ key, value }) =>
-    value === true ? key : `${key}=${typeof value === "object" ? `${value.name}:${value.value}` : value}`,
+    value === true
+      ? key
+      : `${key}=${typeof value === "object" && "name" in value ? `${value.name}:${value.value}` : value}`,
   );
   return [...shown, "|", ...operands].join(" ");
 }
@@ -107,13 +110,14 @@ describe("what is accepted", () => {
   });
 
   test("by key: flags, the last value, all values of a repeated option, the last of each setting", () => {
-    const words = ["-al1", "-l2", "-m1", "-m2", "-oumask=7", "-oUmask=8", "-onote=n"];
+    const words = ["-al1", "-l2", "--ids=1,2", "--ids=3", "-m1", "-m2", "-oumask=7", "-oUmask=8", "-onote=n"];
     expect(parse(spec, words).options).toEqual({
       all: true,
       digit: false,
       exec: false,
       execFile: undefined,
       execFd: undefined,
+      ids: [3],
       level: 2,
       many: [1, 2],
       mild: undefined,
