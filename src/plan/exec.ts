@@ -2,14 +2,17 @@
 
 import {
   type Area,
+  at,
   call,
   compute,
   fail,
   folded,
   leave,
+  load,
   loop,
   type Step,
   set,
+  store,
   variable,
   vector,
   when,
@@ -20,6 +23,7 @@ import { variableValue } from "./environment.ts";
 /** Where programs are looked for without PATH, as in the C library. */
 export const defaultPath = "/bin:/usr/bin";
 const shell = "/bin/sh";
+const wordBytes = 8;
 
 export const notExecutable = 126;
 export const notFound = 127;
@@ -51,23 +55,28 @@ export function execution(words: readonly [string, ...string[]], environment: re
 export function exec({ file, argv, environment, searchPath }: Execution): Step[] {
   const error = variable("error");
   const denied = variable("denied");
+  const next = variable("next path");
+  const path = variable("path");
   const envp = vector(environment);
-  const argvp = vector(argv);
-  const tries = candidates(file, searchPath).flatMap((path) => [
-    call("execve", [path, argvp, envp], path, { into: error, accept: "any" }),
+  const shellArgv = vector([shell, 0, ...argv.slice(1)]);
+  const tryPaths = loop([
+    load(path, next, 0, wordBytes),
+    when(path, "==", 0, [leave]),
+    call("execve", [path, vector(argv), envp], file, { into: error, accept: "any" }),
     when(error, "==", -ENOEXEC, [
-      call("execve", [shell, vector([shell, path, ...argv.slice(1)]), envp], path, {
-        into: error,
-        accept: "any",
-      }),
+      store(at(shellArgv, wordBytes), 0, wordBytes, path),
+      call("execve", [shell, shellArgv, envp], file, { into: error, accept: "any" }),
     ]),
     when(error, "==", -EACCES, [set(denied, 1)], unlessOneOf(error, tryNext, [leave])),
+    compute(next, next, "add", wordBytes),
   ]);
   const where = file.includes("/") ? "" : `, looked for in ${searchPath}`;
   const shown = argv.map((arg) => (typeof arg === "string" ? JSON.stringify(arg) : arg.name)).join(" ");
   return [
     folded(`execute ${file} as execvp(3) does${where}, with ${environment.length} variables: ${shown}`, [
-      loop([...tries, when(denied, "!=", 0, [set(error, -EACCES)]), leave]),
+      set(next, vector(candidates(file, searchPath))),
+      tryPaths,
+      when(denied, "!=", 0, [set(error, -EACCES)]),
       ...notExecuted("execve", file, error),
     ]),
   ];

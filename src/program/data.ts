@@ -5,7 +5,8 @@
 import type { Area, Constant, Place, Variable, Words } from "./steps.ts";
 import type { Address, Cell, Operand } from "./target.ts";
 
-const firstSize = 16 * 1024;
+const firstSize = 32 * 1024;
+const wordBase = 2 ** 32;
 
 export class DataArea {
   private bytes = Buffer.alloc(firstSize);
@@ -39,8 +40,11 @@ export class DataArea {
   string(text: string): Address {
     let address = this.strings.get(text);
     if (!address) {
+      // Our own mistake, if it happens: byte strings have neither NULs nor chars above 255.
+      if (text.includes("\0") || /[\u0100-\uffff]/.test(text))
+        throw new Error(`not a byte string: ${JSON.stringify(text)}`);
       const offset = this.reserve(text.length + 1, 1);
-      this.writeBytes(text, offset);
+      this.bytes.write(text, offset, "latin1");
       address = { kind: "address", offset };
       this.strings.set(text, address);
     }
@@ -67,6 +71,11 @@ export class DataArea {
     }
   }
 
+  /** `size` zero bytes. */
+  zeros(size: number): Address {
+    return { kind: "address", offset: this.reserve(size, 16) };
+  }
+
   /** A structure of 64-bit words, each a number or an address. */
   record(items: readonly (number | bigint | Address)[]): Address {
     const offset = this.reserve(8 * items.length, 8);
@@ -79,7 +88,9 @@ export class DataArea {
   /** The finished bytes for a data area at address `base`. */
   image(base: number): Uint8Array {
     for (const offset of this.pointers) {
-      this.bytes.writeBigUInt64LE(this.bytes.readBigUInt64LE(offset) + BigInt(base), offset);
+      const address = base + this.bytes.readUInt32LE(offset);
+      this.bytes.writeUInt32LE(address % wordBase, offset);
+      this.bytes.writeUInt32LE(Math.floor(address / wordBase), offset + 4);
     }
     this.pointers.length = 0;
     return this.bytes.subarray(0, this.length);
@@ -95,15 +106,15 @@ export class DataArea {
   }
 
   private copy(bytes: Uint8Array): Address {
-    const offset = this.reserve(bytes.length, 16);
-    this.bytes.set(bytes, offset);
-    return { kind: "address", offset };
+    const address = this.zeros(bytes.length);
+    this.bytes.set(bytes, address.offset);
+    return address;
   }
 
   private area(area: Area): Address {
-    const offset = this.reserve(area.size, 16);
-    if (area.initial) this.bytes.set(area.initial, offset);
-    return { kind: "address", offset };
+    const address = this.zeros(area.size);
+    if (area.initial) this.bytes.set(area.initial, address.offset);
+    return address;
   }
 
   private words(words: Words): Address {
@@ -119,10 +130,11 @@ export class DataArea {
   }
 
   private place(place: Place): Address {
-    const start = place.of.kind === "area" ? this.address(place.of) : this.cellOf(place.of);
-    const size = place.of.kind === "area" ? place.of.size : 8;
+    const { of } = place;
+    const start = of.kind === "variable" ? this.cellOf(of) : this.address(of);
+    const size = of.kind === "variable" ? 8 : of.kind === "area" ? of.size : 8 * of.items.length;
     if (place.offset < 0 || place.offset > size)
-      throw new Error(`no byte ${place.offset} in ${place.of.name}`);
+      throw new Error(`no byte ${place.offset} in this ${of.kind}`);
     return { kind: "address", offset: start.offset + place.offset };
   }
 
@@ -134,14 +146,6 @@ export class DataArea {
       this.bytes.writeUInt32LE(item, offset);
     } else {
       this.bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(item)), offset);
-    }
-  }
-
-  private writeBytes(text: string, offset: number): void {
-    for (let index = 0; index < text.length; index++) {
-      const byte = text.charCodeAt(index);
-      if (byte === 0 || byte > 255) throw new Error(`not a byte string: ${JSON.stringify(text)}`);
-      this.bytes[offset + index] = byte;
     }
   }
 

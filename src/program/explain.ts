@@ -169,7 +169,7 @@ function show(value: Value): string {
     case "area":
       return `&${value.name}`;
     case "place":
-      return `&${value.of.name}${value.offset ? `+${value.offset}` : ""}`;
+      return `&${value.of.kind === "words" ? "words" : value.of.name}${value.offset ? `+${value.offset}` : ""}`;
     case "words":
       return showWords(value.items);
   }

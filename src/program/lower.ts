@@ -1,9 +1,8 @@
 /**
  * From steps to a machine's instructions. Knows what each kind of step means, but no registers.
  *
- * A call that may fail branches to a stub at the end of the code, which notes the failure's record and goes
- * to the handler of the innermost attempt. A handler reports, cleans up, and resumes or goes to the handler
- * around it; the outermost one exits.
+ * A call that may fail notes its failure record beforehand and branches to the handler of the innermost
+ * attempt. A handler reports, cleans up, and resumes or goes to the handler around it; the outermost one exits.
  */
 import { EINTR } from "../sys/errno.ts";
 import type { SyscallName, SyscallNumbers } from "../sys/syscalls.ts";
@@ -30,12 +29,6 @@ interface Scope {
   readonly end?: Label;
 }
 
-interface Stub {
-  readonly label: Label;
-  readonly record: Address;
-  readonly handler: Label;
-}
-
 export class Lowering {
   readonly data = new DataArea();
   /** In the order of the record numbers. */
@@ -43,7 +36,6 @@ export class Lowering {
   private readonly target: Target;
   private readonly numbers: SyscallNumbers;
   private readonly runtime: Runtime;
-  private readonly stubs: Stub[] = [];
   private readonly hintLists = new Map<object, Address>();
 
   constructor(target: Target, numbers: SyscallNumbers, applet: string, report: Report) {
@@ -52,13 +44,14 @@ export class Lowering {
     this.runtime = new Runtime(target, this.data, numbers, applet, report);
   }
 
-  /** The whole of a process: its steps, exit 0, its failure handler. Stubs follow with `finish`. */
+  /** The whole of a process: its steps, exit 0, its failure handler. Routines follow with `finish`. */
   process(steps: readonly Step[], failure: number): void {
     const { target } = this;
     const scope: Scope = { handler: target.label(), reported: target.label(), status: failure };
     this.steps(steps, scope);
     this.exit(0);
     target.bind(scope.handler);
+    target.keep(this.runtime.error);
     this.runtime.report();
     target.bind(scope.reported);
     target.fetch(this.runtime.failed);
@@ -67,16 +60,8 @@ export class Lowering {
     this.exit(this.runtime.scratch);
   }
 
-  /** Ends the code: the stubs of all failures and the routines in use. */
+  /** Ends the code with the routines that it uses. */
   finish(): void {
-    const { target } = this;
-    for (const stub of this.stubs) {
-      target.bind(stub.label);
-      target.keep(this.runtime.error);
-      target.fetch(stub.record);
-      target.keep(this.runtime.failed);
-      target.jump(stub.handler);
-    }
     this.runtime.routines();
   }
 
@@ -163,28 +148,32 @@ export class Lowering {
 
   private call(step: Call, scope: Scope): void {
     const { target } = this;
+    if (step.accept !== "any") this.noteRecord(step.label ?? step.call, step, step.status ?? scope.status);
     const again = step.retry ? target.label() : undefined;
     if (again !== undefined) target.bind(again);
     this.syscall(step.call, step.args);
     if (again !== undefined) target.branch("==", -EINTR, again);
     if (step.into) target.keep(this.data.cellOf(step.into));
     if (step.accept === "any") return;
-    const accepted = step.accept?.length ? target.label() : undefined;
-    if (accepted !== undefined) {
-      for (const errno of step.accept ?? []) target.branch("==", -errno, accepted);
+    if (!step.accept?.length) {
+      target.branchFailed(scope.handler);
+      return;
     }
-    target.branchFailed(this.stub(step.label ?? step.call, step, scope));
-    if (accepted !== undefined) target.bind(accepted);
+    const accepted = target.label();
+    for (const errno of step.accept) target.branch("==", -errno, accepted);
+    target.branchFailed(scope.handler);
+    target.bind(accepted);
   }
 
   private fork(step: Fork, scope: Scope): void {
     const { target } = this;
     const child = target.label();
     const end = target.label();
+    this.noteRecord(step.call, step, scope.status);
     this.syscall(step.call, step.args);
     target.branch("==", 0, child);
     target.keep(this.data.cellOf(step.into));
-    target.branchFailed(this.stub(step.call, step, scope));
+    target.branchFailed(scope.handler);
     target.jump(end);
     target.bind(child);
     this.process(step.child, step.failure);
@@ -204,11 +193,10 @@ export class Lowering {
       target.fetch(this.data.cellOf(step.status));
       target.store(8, record, recordStatusOffset);
     }
-    target.fetch(0);
-    if (step.errno !== undefined) target.compute("sub", this.operand(step.errno));
-    target.keep(this.runtime.error);
     target.fetch(record);
     target.keep(this.runtime.failed);
+    target.fetch(0);
+    if (step.errno !== undefined) target.compute("sub", this.operand(step.errno));
     target.jump(step.silent ? scope.reported : scope.handler);
   }
 
@@ -219,6 +207,7 @@ export class Lowering {
     this.steps(step.body, inner);
     target.jump(end);
     target.bind(inner.handler);
+    target.keep(this.runtime.error);
     this.runtime.report();
     target.bind(inner.reported);
     if (step.resume) {
@@ -266,12 +255,11 @@ export class Lowering {
     );
   }
 
-  private stub(step: string, at: Call | Fork, scope: Scope): Label {
-    const label = this.target.label();
-    const status = (at.kind === "call" ? at.status : undefined) ?? scope.status;
-    const record = this.record({ step, what: at.what }, status, this.hintList(at.hints ?? hintsFor(at.call)));
-    this.stubs.push({ label, record, handler: scope.handler });
-    return label;
+  /** Before a call: what is reported if it fails. */
+  private noteRecord(step: string, at: Call | Fork, status: number): void {
+    const hints = this.hintList(at.hints ?? hintsFor(at.call));
+    this.target.fetch(this.record({ step, what: at.what }, status, hints));
+    this.target.keep(this.runtime.failed);
   }
 
   private record(failure: Failure, status: number, hints: Address | 0): Address {

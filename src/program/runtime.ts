@@ -212,7 +212,7 @@ export class Runtime {
   /** `ctrtool APPLET: step: what: ERRNO (text); hint: ...`, in one write so that lines do not mix. */
   private reportRoutine(): void {
     const { target, data } = this;
-    const line = data.record(Array.from({ length: lineSize / 8 }, () => 0));
+    const line = data.zeros(lineSize);
     const noWhat = target.label();
     const noErrno = target.label();
     const length = data.cell();

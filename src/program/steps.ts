@@ -24,10 +24,10 @@ export interface Area {
   readonly initial?: Uint8Array;
 }
 
-/** The address `offset` bytes into an area, or of a variable's 8 bytes. */
+/** The address `offset` bytes into an area, an array of words, or a variable's 8 bytes. */
 export interface Place {
   readonly kind: "place";
-  readonly of: Area | Variable;
+  readonly of: Area | Words | Variable;
   readonly offset: number;
 }
 
@@ -225,7 +225,7 @@ export function area(name: string, content: number | Uint8Array): Area {
     : { kind: "area", name, size: content.length, initial: content };
 }
 
-export function at(of: Area | Variable, offset = 0): Place {
+export function at(of: Area | Words | Variable, offset = 0): Place {
   return { kind: "place", of, offset };
 }
 
