@@ -10,7 +10,7 @@ import { capabilities } from "../cli/values/capability.ts";
 import { formatIdMap, idMap } from "../cli/values/id-map.ts";
 import { type EntryWord, namespaceEntry } from "../cli/values/namespace.ts";
 import { decimal, I32_MAX, letters, list, readNumber, U32_MAX, u64, unsigned } from "../cli/values/number.ts";
-import { type Reader, reader } from "../cli/values/reader.ts";
+import { type Reader, readBy, reader } from "../cli/values/reader.ts";
 import { resourceLimit } from "../cli/values/rlimit.ts";
 import { path, text } from "../cli/values/text.ts";
 import { variableValue } from "../plan/environment.ts";
@@ -48,7 +48,7 @@ const propagation: Reader<number | "unchanged"> = reader((word) => {
 });
 
 const ambient: Reader<bigint | "inheritable"> = reader((word) =>
-  word === "inherit" ? "inheritable" : v.parse(capabilities, word),
+  word === "inherit" ? "inheritable" : readBy(capabilities, word),
 );
 
 /** `-f`: a descriptor, or any word that begins with `i` for "in place". */

@@ -1,16 +1,31 @@
 /** The registry against the files it stands for, and every spec against the rules that specs follow. */
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
+import { UsageError } from "../../src/cli/failure.ts";
 import { helpText, longForm } from "../../src/cli/help.ts";
 import { overview } from "../../src/cli/overview.ts";
+import { parse } from "../../src/cli/parse.ts";
 import { suite } from "../../src/cli/registry.ts";
+import type { Spec } from "../../src/cli/spec.ts";
 import { escapeNames, namesOf } from "../../src/cli/suite.ts";
+import { printableLine } from "./random.ts";
 
 const entries = [...suite.applets, ...suite.commands];
 const loaded = await Promise.all(
   entries.map(async ({ name, load }) => [name, (await load()).default] as const),
 );
 const folder = new URL("../../src/applets/", import.meta.url);
+
+/** Operands that are missing are refused too, so this says nothing of which of the two it was. */
+function expectParsedOrRefused(spec: Spec, option: string, value: string): void {
+  try {
+    parse(spec, [`--${option}=${value}`]);
+  } catch (problem) {
+    if (!(problem instanceof UsageError)) throw problem;
+    expect(problem.message).toMatch(printableLine);
+    expect(problem.message.length).toBeLessThan(1000);
+  }
+}
 
 test("an entry for each file in src/applets, and a file for each entry", async () => {
   const files = readdirSync(folder).filter((file) => file.endsWith(".ts"));
@@ -53,6 +68,31 @@ describe.each(loaded)("%s", (name, { spec, explains }) => {
     }
     expect(text).toContain("  --help");
     expect(text.includes("--explain ")).toBe(explains);
+  });
+
+  test("reads any value of any option, or refuses it with one printable line", () => {
+    const hostile = [
+      "",
+      "-1",
+      "x",
+      "0x",
+      "9".repeat(30),
+      "\xff\n",
+      ",",
+      "=",
+      ":",
+      "a=b",
+      "all",
+      "y".repeat(200_000),
+    ];
+    for (const option of options.filter(
+      ({ value, settings }) => value !== undefined || settings !== undefined,
+    )) {
+      const prefixes =
+        option.settings === undefined ? [""] : Object.keys(option.settings).map((key) => `${key}=`);
+      for (const prefix of prefixes)
+        for (const value of hostile) expectParsedOrRefused(spec, option.long, prefix + value);
+    }
   });
 
   test("summarises itself in one line", () => expect(spec.summary).toMatch(/^[^\n]{10,90}[^.\n]$/));
