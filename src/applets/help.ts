@@ -13,7 +13,7 @@ const spec = defineSpec({
   summary: "print what ctrtool, or APPLET, can do",
   usage: "[APPLET]",
   options: {},
-  operands: v.union([v.strictTuple([]), v.strictTuple([v.string()])]),
+  operands: v.strictTuple([v.optional(v.string())]),
   stopAtOperand: true,
   usageStatus: 2,
   examples: ["help", "help launcher"],

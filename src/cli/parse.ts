@@ -68,11 +68,13 @@ function acceptOperands(spec: Spec, words: readonly string[]): unknown {
   const result = v.safeParse(spec.operands, words, { abortEarly: true });
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const index = Number(issue.path?.[0]?.key ?? words.length);
-  const word = words[index];
-  if (word === undefined) throw new UsageError(`${operandName(spec.usage, index)} is missing`);
+  const key = issue.path?.[0]?.key;
+  // A rule about the operands as a whole has its own words.
+  if (typeof key !== "number") throw new UsageError(oneLine(issue.message));
+  const word = words[key];
+  if (word === undefined) throw new UsageError(`${operandName(spec.usage, key)} is missing`);
   if (issue.expected === "never") throw new UsageError(`unexpected word ${quote(word)}`);
-  throw new UsageError(`${operandName(spec.usage, index)}: ${oneLine(issue.message)}`);
+  throw new UsageError(`${operandName(spec.usage, key)}: ${oneLine(issue.message)}`);
 }
 
 function places(spec: Spec, context: ParseContext): OperandPlaces {

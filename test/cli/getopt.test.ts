@@ -46,6 +46,8 @@ const named = defineSpec({
   usage: "DIR PROGRAM [ARG]...",
   operands: v.tupleWithRest([text(4), v.string()], v.string()),
 });
+const inPairs = v.check((words: string[]) => words.length % 2 === 0, "names come in pairs");
+const paired = defineSpec({ ...spec, operands: v.pipe(v.array(v.string()), inPairs) });
 const counted = defineSpec({ ...spec, usage: "DIR", operands: v.strictTuple([v.string()]) });
 
 /** The occurrences as `key=value`, and the operands after a bar. */
@@ -170,6 +172,7 @@ describe("what is refused", () => {
   test("too many operands", () => {
     expect(complaint(["a", "b"], counted)).toBe('unexpected word "b"');
     expect(complaint(["b", "-a"], dashing)).toBe('unexpected word "b"');
+    expect(complaint(["a"], paired)).toBe("names come in pairs");
   });
 
   test("an over-long word is cut", () => {

@@ -45,6 +45,8 @@ describe("failures are one line and a status", () => {
     [["ctrtool", "lsit"], 'ctrtool: usage: unknown applet "lsit" (did you mean list?)\n'],
     [["list", "x"], 'ctrtool: usage: unknown applet "list"\n'],
     [["ctrtool", "list", "x"], 'ctrtool list: usage: unexpected word "x"\n'],
+    [["ctrtool", "help", "list", "y"], 'ctrtool help: usage: unexpected word "y"\n'],
+    [["ctrtool", "help", "nosuch"], 'ctrtool help: usage: unknown applet "nosuch"\n'],
     [["ctrtool", "list", "--explain"], "ctrtool list: usage: unknown option --explain\n"],
   ])("%j", (words, stderr) => expect(run(words)).toEqual({ status: 2, stdout: "", stderr }));
 });
