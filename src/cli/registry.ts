@@ -6,7 +6,12 @@ import type { Suite } from "./suite.ts";
 
 export const suite: Suite = {
   applets: [
+    { name: "chroot_pivot", aliases: [], load: () => import("../applets/chroot_pivot.ts") },
     { name: "launcher", aliases: ["container-launcher"], load: () => import("../applets/launcher.ts") },
+    { name: "ppid_check", aliases: [], load: () => import("../applets/ppid_check.ts") },
+    { name: "renameat2", aliases: ["simple-renameat2"], load: () => import("../applets/renameat2.ts") },
+    { name: "reset_cgroup", aliases: [], load: () => import("../applets/reset_cgroup.ts") },
+    { name: "set_fds", aliases: [], load: () => import("../applets/set_fds.ts") },
   ],
   commands: [
     { name: "completion", aliases: [], load: () => import("../applets/completion.ts") },

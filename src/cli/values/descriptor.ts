@@ -66,3 +66,8 @@ export function resolveDescriptor(
     throw new UsageError(`$${clipped(spec.variable)}: ${problem.message}`);
   }
 }
+
+/** The variables that are used up by `:NAME`: no program gets them. */
+export function takenVariables(specs: readonly (DescriptorSpec | WorkingDirectory)[]): string[] {
+  return specs.flatMap((spec) => (spec.form === "take" ? [spec.variable] : []));
+}

@@ -1,0 +1,93 @@
+/** Who the parent of a process is, and whether it still is. See getppid(2), pidfd_open(2). */
+
+import {
+  area,
+  call,
+  compose,
+  fail,
+  group,
+  load,
+  type Step,
+  set,
+  type Variable,
+  variable,
+  when,
+} from "../program/steps.ts";
+import { AT_EMPTY_PATH, PID_FS_MAGIC, STATX_INO } from "../sys/constants.ts";
+import { EINVAL, ESRCH } from "../sys/errno.ts";
+import { statfs, statx } from "../sys/structs.ts";
+
+/** The process that the parent has to be. */
+export type Parent =
+  | { readonly form: "pid"; readonly pid: number }
+  /** The process of a pidfd, which no later process of the same number can be mistaken for. */
+  | { readonly form: "pidfd"; readonly fd: number }
+  /** Any that this pid namespace has no number for. */
+  | { readonly form: "outside" };
+
+const textBytes = 128;
+
+/** The parent's pid, 0 if it is outside of the pid namespace, goes to `into`. */
+export function readParent(into: Variable): Step {
+  return call("getppid", [], "the parent", { into });
+}
+
+/** Fails unless the parent, whose pid `readParent` has put into `actual`, is the expected one. */
+export function checkParent(expected: Parent, actual: Variable): Step[] {
+  switch (expected.form) {
+    case "pid":
+      return [
+        when(actual, "!=", expected.pid, [
+          refuse([`${expected.pid} is not the parent, or the parent is gone: now it is `, actual]),
+        ]),
+      ];
+    case "outside":
+      return [when(actual, "!=", 0, [refuse(["it is in this pid namespace, as ", actual])])];
+    case "pidfd":
+      return [group("compare the parent with the pidfd", checkPidfd(expected.fd, actual))];
+  }
+}
+
+/** Fails if the parent is not the one that `before` has the pid of any more. */
+export function sameParent(before: Variable): Step[] {
+  const now = variable("parent now");
+  return [readParent(now), when(now, "!=", before, [refuse(["the parent is gone: it was ", before])])];
+}
+
+function refuse(parts: readonly (string | Variable)[]): Step {
+  const text = area("what is wrong with the parent", textBytes);
+  return group("refuse the parent", [compose(text, parts), fail({ step: "parent", what: text })]);
+}
+
+/** Since Linux 6.9 each process has an inode of its own in pidfs, which all its pidfds share. */
+function checkPidfd(fd: number, actual: Variable): Step[] {
+  const what = `descriptor ${fd}`;
+  const facts = area("file system facts", statfs.size);
+  const magic = variable("file system");
+  const other = variable("pidfd of the parent");
+  const [expectedInode, actualInode] = [variable("expected inode"), variable("inode")];
+  const noPidfd = fail({
+    step: "parent",
+    what: `${what} is no pidfd, or this kernel is older than Linux 6.9`,
+  });
+  return [
+    call("fstatfs", [fd, facts], what),
+    load(magic, facts, statfs.offset("f_type"), 8),
+    when(magic, "!=", PID_FS_MAGIC, [noPidfd]),
+    call("pidfd_open", [actual, 0], "the parent", { into: other, accept: [EINVAL, ESRCH] }),
+    set(actualInode, 0),
+    ...inode(fd, what, expectedInode),
+    when(other, ">=", 0, [...inode(other, "the parent", actualInode), call("close", [other], "the parent")]),
+    when(actualInode, "!=", expectedInode, [
+      refuse([`the process of ${what} is not the parent, or is gone: now it is `, actual]),
+    ]),
+  ];
+}
+
+function inode(fd: number | Variable, what: string, into: Variable): Step[] {
+  const facts = area("file facts", statx.size);
+  return [
+    call("statx", [fd, "", AT_EMPTY_PATH, STATX_INO, facts], what),
+    load(into, facts, statx.offset("stx_ino"), 8),
+  ];
+}
