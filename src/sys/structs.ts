@@ -37,43 +37,46 @@ export type UnpackedValues<Fields extends readonly Field[]> = {
   [F in Fields[number] as F[0]]: Unpacked<F>;
 };
 
+/** A field and where it is. */
 interface Placed {
   readonly name: string;
   readonly type: Scalar;
   readonly offset: number;
+  readonly width: number;
   readonly count: number | undefined;
 }
 
-interface Placement {
-  readonly fields: readonly Placed[];
-  readonly size: number;
-}
+/*
+ * Programs pack structures at every start of ctrtool, when nothing of the engine is warm: the first forEach,
+ * map, find or startsWith costs 30 to 90 microseconds each, as much as everything here. Hence plain loops.
+ */
 
 /** A structure; made by `struct`. */
 export class Struct<Fields extends readonly Field[]> {
-  readonly #list: () => Fields;
-  readonly #options: LayoutOptions | undefined;
-  #placement: Placement | undefined;
+  private readonly list: () => Fields;
+  private readonly options: LayoutOptions | undefined;
+  private placed: Placed[] | undefined;
+  private bytes = 0;
 
   constructor(list: () => Fields, options: LayoutOptions | undefined) {
-    this.#list = list;
-    this.#options = options;
+    this.list = list;
+    this.options = options;
   }
 
   get fields(): Fields {
-    return this.#list();
+    return this.list();
   }
 
   /** Bytes, as C's sizeof. */
   get size(): number {
-    return this.#placed().size;
+    this.place();
+    return this.bytes;
   }
 
   /** Bytes from the start, as C's offsetof. */
   offset(name: Fields[number][0]): number {
-    const found = this.#placed().fields.find((field) => field.name === name);
-    if (!found) throw new RangeError(`no field ${name}`);
-    return found.offset;
+    for (const field of this.place()) if (field.name === name) return field.offset;
+    throw new RangeError(`no field ${name}`);
   }
 
   /** One structure. Throws RangeError if a value does not fit its field: that is a mistake of the caller's. */
@@ -83,27 +86,48 @@ export class Struct<Fields extends readonly Field[]> {
 
   /** An array of structures. Throws as `pack`. */
   packAll(items: readonly PackValues<Fields>[]): Uint8Array {
-    const { fields, size } = this.#placed();
-    const bytes = new Uint8Array(size * items.length);
+    const fields = this.place();
+    const bytes = new Uint8Array(this.bytes * items.length);
     const view = new DataView(bytes.buffer);
-    items.forEach((values: Readonly<Record<string, AnyValue | undefined>>, index) => {
-      for (const field of fields) writeField(view, size * index, field, values[field.name] ?? 0);
-    });
+    let start = 0;
+    for (const item of items) {
+      const values: Readonly<Record<string, AnyValue | undefined>> = item;
+      for (const field of fields) {
+        const value = values[field.name];
+        if (value !== undefined) writeField(view, start, field, value);
+      }
+      start += this.bytes;
+    }
     return bytes;
   }
 
   /** The structure at `at` bytes into `bytes`. Throws RangeError if `bytes` ends within it. */
   unpack(bytes: Uint8Array, at = 0): UnpackedValues<Fields> {
-    const { fields, size } = this.#placed();
-    if (bytes.length - at < size) throw new RangeError(`structure cut short at ${bytes.length} bytes`);
+    const fields = this.place();
+    if (bytes.length - at < this.bytes) throw new RangeError(`structure cut short at ${bytes.length} bytes`);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const entries = fields.map((field) => [field.name, readField(view, at, field)]);
-    return Object.fromEntries(entries) as UnpackedValues<Fields>;
+    const values: Record<string, AnyValue> = {};
+    for (const field of fields) values[field.name] = readField(view, at, field);
+    return values as UnpackedValues<Fields>;
   }
 
-  #placed(): Placement {
-    this.#placement ??= place(this.fields, this.#options ?? {});
-    return this.#placement;
+  /** Offsets by the rules of C, and the size. */
+  private place(): readonly Placed[] {
+    if (this.placed) return this.placed;
+    const placed: Placed[] = [];
+    let end = 0;
+    let alignment = 1;
+    for (const [name, type, count] of this.list()) {
+      const width = widthOf(type);
+      const multiple = this.options?.packed ? 1 : width;
+      if (multiple > alignment) alignment = multiple;
+      const offset = roundUp(end, multiple);
+      end = offset + width * (count ?? 1);
+      placed.push({ name, type, offset, width, count });
+    }
+    this.bytes = this.options?.size ?? roundUp(end, alignment);
+    this.placed = placed;
+    return placed;
   }
 }
 
@@ -119,23 +143,22 @@ export function struct<const Fields extends readonly Field[]>(
   return new Struct(fields, options);
 }
 
-function place(fields: readonly Field[], { packed = false, size }: LayoutOptions): Placement {
-  let end = 0;
-  let alignment = 1;
-  const placedFields = fields.map(([name, type, count]): Placed => {
-    const width = widthOf(type);
-    const multiple = packed ? 1 : width;
-    alignment = Math.max(alignment, multiple);
-    const offset = roundUp(end, multiple);
-    end = offset + width * (count ?? 1);
-    return { name, type, offset, count };
-  });
-  return { fields: placedFields, size: size ?? roundUp(end, alignment) };
-}
-
-/** Bytes of one element: the type's name has its bits. */
 function widthOf(type: Scalar): number {
-  return Number(type.slice(type.startsWith("be") ? 2 : 1)) / 8;
+  switch (type) {
+    case "u8":
+      return 1;
+    case "u16":
+    case "i16":
+    case "be16":
+      return 2;
+    case "u32":
+    case "i32":
+    case "be32":
+      return 4;
+    case "u64":
+    case "i64":
+      return 8;
+  }
 }
 
 function roundUp(value: number, multiple: number): number {
@@ -143,45 +166,64 @@ function roundUp(value: number, multiple: number): number {
 }
 
 function writeField(view: DataView, at: number, field: Placed, value: AnyValue): void {
-  const { name, count = 1 } = field;
-  const elements = typeof value === "object" ? value : [value];
-  if (elements.length > count) throw new RangeError(`${name} has ${count} elements, not ${elements.length}`);
-  const width = widthOf(field.type);
-  for (let index = 0; index < elements.length; index++) {
-    writeScalar(view, at + field.offset + width * index, field, elements[index] ?? 0);
+  const start = at + field.offset;
+  if (typeof value !== "object") {
+    writeScalar(view, start, field, value);
+    return;
+  }
+  const { name, width, count = 1 } = field;
+  if (value.length > count) throw new RangeError(`${name} has ${count} elements, not ${value.length}`);
+  for (let index = 0; index < value.length; index++) {
+    writeScalar(view, start + width * index, field, value[index] ?? 0);
   }
 }
 
-function writeScalar(view: DataView, start: number, { name, type }: Placed, value: number | bigint): void {
+function writeScalar(
+  view: DataView,
+  start: number,
+  { name, type, width }: Placed,
+  value: number | bigint,
+): void {
   const wide = BigInt(value);
-  const bits = 8 * widthOf(type);
-  const fitting = type.startsWith("i") ? BigInt.asIntN(bits, wide) : BigInt.asUintN(bits, wide);
+  const fitting = type[0] === "i" ? BigInt.asIntN(8 * width, wide) : BigInt.asUintN(8 * width, wide);
   if (fitting !== wide) throw new RangeError(`${name}: ${value} does not fit ${type}`);
-  for (let byte = 0; byte < widthOf(type); byte++) {
-    view.setUint8(start + position(type, byte), Number((wide >> BigInt(8 * byte)) & 0xffn));
-  }
+  const little = type[0] !== "b";
+  // What fits has been seen; the setters cut a negative number down to its low bits.
+  if (width === 8) view.setBigUint64(start, wide, little);
+  else if (width === 4) view.setUint32(start, Number(wide), little);
+  else if (width === 2) view.setUint16(start, Number(wide), little);
+  else view.setUint8(start, Number(wide));
 }
 
-/** Where in a field its byte of significance `byte` is. */
-function position(type: Scalar, byte: number): number {
-  return type.startsWith("be") ? widthOf(type) - 1 - byte : byte;
-}
-
-function readField(view: DataView, at: number, { type, offset, count }: Placed): AnyValue {
+function readField(view: DataView, at: number, { type, offset, width, count }: Placed): AnyValue {
   const start = at + offset;
   if (count === undefined) return readScalar(view, start, type);
-  const width = widthOf(type);
-  return Array.from({ length: count }, (_, index) => readScalar(view, start + width * index, type));
+  const elements: (number | bigint)[] = [];
+  for (let index = 0; index < count; index++) elements.push(readScalar(view, start + width * index, type));
+  return elements;
 }
 
 function readScalar(view: DataView, start: number, type: Scalar): number | bigint {
-  const width = widthOf(type);
-  let wide = 0n;
-  for (let byte = width - 1; byte >= 0; byte--) {
-    wide = (wide << 8n) | BigInt(view.getUint8(start + position(type, byte)));
+  switch (type) {
+    case "u8":
+      return view.getUint8(start);
+    case "u16":
+      return view.getUint16(start, true);
+    case "be16":
+      return view.getUint16(start);
+    case "u32":
+      return view.getUint32(start, true);
+    case "be32":
+      return view.getUint32(start);
+    case "u64":
+      return view.getBigUint64(start, true);
+    case "i16":
+      return view.getInt16(start, true);
+    case "i32":
+      return view.getInt32(start, true);
+    case "i64":
+      return view.getBigInt64(start, true);
   }
-  if (type.startsWith("i")) wide = BigInt.asIntN(8 * width, wide);
-  return width === 8 ? wide : Number(wide);
 }
 
 /** struct clone_args in <linux/sched.h>: clone3(2). Older kernels take a shorter one, CLONE_ARGS_SIZE_VER*. */
