@@ -34,7 +34,7 @@ import {
   STATX_INO,
   STATX_MNT_ID,
 } from "../sys/constants.ts";
-import { ELOOP } from "../sys/errno.ts";
+import { EBUSY, EINVAL, ELOOP, EPERM } from "../sys/errno.ts";
 import type { Given } from "../sys/given.ts";
 import { open_how, statx } from "../sys/structs.ts";
 
@@ -63,7 +63,7 @@ const spec = defineSpec({
       added: true,
     },
   },
-  operands: v.union([v.strictTuple([path, path]), v.strictTuple([path, path, path])]),
+  operands: v.strictTuple([path, path, v.optional(path)]),
   stopAtOperand: true,
   usageStatus: 2,
   statuses: {
@@ -83,6 +83,12 @@ const spec = defineSpec({
   ],
   examples: ["chroot_pivot /mnt/root /new /new/old", "chroot_pivot --detach /mnt/root /new"],
 });
+
+const pivotHints = {
+  [EBUSY]: "NEW_ROOT must be a mount of its own, with PUT_OLD in it or below",
+  [EINVAL]: "CHROOT_DIR and NEW_ROOT must be mount points, not shared, with PUT_OLD in NEW_ROOT or below",
+  [EPERM]: "needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace",
+};
 
 /** What an inode is known by: its file system, its number, and the mount it is seen through. */
 const identity = ["stx_dev_major", "stx_dev_minor", "stx_ino", "stx_mnt_id"] as const;
@@ -136,7 +142,8 @@ export function plan(
   const root = variable("CHROOT_DIR");
   const inner = variable("NEW_ROOT");
   const resolve = RESOLVE_NO_MAGICLINKS | (options.noSymlinks ? RESOLVE_NO_SYMLINKS : 0);
-  const open = [AT_FDCWD, chrootDir, O_PATH | O_CLOEXEC] as const;
+  // The slash says that it must be a directory.
+  const open = [AT_FDCWD, `${chrootDir}/`, O_PATH | O_CLOEXEC] as const;
   return {
     applet: spec.name,
     failure: 1,
@@ -160,13 +167,14 @@ export function plan(
 function pivot(newRoot: string, putOld: string): Step {
   return call("pivot_root", [".", `/${putOld}`], `new root "${newRoot}", old root "${putOld}"`, {
     status: notPivoted,
+    hints: pivotHints,
   });
 }
 
 /** With the same directory for both, the old root lies on top of the new one; its descriptor still leads to it. */
 function pivotAway(root: Variable, chrootDir: string, newRoot: string): Step[] {
   return [
-    call("pivot_root", [".", "."], `new root "${newRoot}"`, { status: notPivoted }),
+    call("pivot_root", [".", "."], `new root "${newRoot}"`, { status: notPivoted, hints: pivotHints }),
     call("fchdir", [root], chrootDir, { status: otherFailure }),
     call("umount2", [".", MNT_DETACH], chrootDir, { status: otherFailure }),
   ];

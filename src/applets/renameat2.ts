@@ -157,7 +157,7 @@ function hintsOf({ exchange, whiteout, noReplace }: Options): Hints {
     [EEXIST]: "the target exists",
     [ENOTEMPTY]: "the target is a directory that is not empty",
     [EISDIR]: "the target is a directory, the source is not; a rename does not move into directories",
-    [ENOTDIR]: "the source is a directory, the target is not",
+    [ENOTDIR]: "only one of them is a directory, or only the target has a slash at its end",
     [EXDEV]: "they are on different mounts",
     [EBUSY]: "one of them is in use by the system, a mount point for instance",
     [EINVAL]: names.length > 0 ? `${below}, or the file system does not support ${used}` : below,
