@@ -8,9 +8,15 @@ export const suite: Suite = {
   applets: [
     { name: "chroot_pivot", aliases: [], load: () => import("../applets/chroot_pivot.ts") },
     { name: "launcher", aliases: ["container-launcher"], load: () => import("../applets/launcher.ts") },
+    { name: "mount_seq", aliases: [], load: () => import("../applets/mount_seq.ts") },
     { name: "ppid_check", aliases: [], load: () => import("../applets/ppid_check.ts") },
     { name: "renameat2", aliases: ["simple-renameat2"], load: () => import("../applets/renameat2.ts") },
     { name: "reset_cgroup", aliases: [], load: () => import("../applets/reset_cgroup.ts") },
+    {
+      name: "rootfs-mount",
+      aliases: ["container-rootfs-mount"],
+      load: () => import("../applets/rootfs-mount.ts"),
+    },
     { name: "set_fds", aliases: [], load: () => import("../applets/set_fds.ts") },
   ],
   commands: [

@@ -1,5 +1,5 @@
 /** The usual causes of failures whose error number alone misleads; said behind the error's own text. */
-import { E2BIG, EBUSY, EINVAL, ENODEV, ENOENT, ENOSPC, ENOSYS, EPERM, EXDEV } from "../sys/errno.ts";
+import { E2BIG, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT, ENOSPC, ENOSYS, EPERM, EXDEV } from "../sys/errno.ts";
 import type { SyscallName } from "../sys/syscalls.ts";
 
 /** Texts by error number. */
@@ -22,14 +22,24 @@ const namespaceHints: Hints = {
 
 const hints: Partial<Record<SyscallName, Hints>> = {
   mount: mountHints,
-  move_mount: mountHints,
+  move_mount: {
+    ...mountHints,
+    [EINVAL]:
+      "a directory on a file or a file on a directory; a mount that is locked, or shared where it lies",
+  },
   mount_setattr: {
     ...mountHints,
+    [ENOSYS]: "needs Linux 5.12",
     [EPERM]: "a flag that is locked by the owner of the mount, or no CAP_SYS_ADMIN here",
   },
   open_tree: { ...mountHints, [EINVAL]: "not a mount of this mount namespace, or one that is locked" },
+  fsconfig: mountHints,
   fsmount: mountHints,
-  fsopen: { [EPERM]: mountHints[EPERM] ?? "", [ENODEV]: mountHints[ENODEV] ?? "" },
+  fsopen: {
+    [EPERM]: mountHints[EPERM] ?? "",
+    [ENODEV]: mountHints[ENODEV] ?? "",
+    [ENOSYS]: "needs Linux 5.2",
+  },
   umount2: { [EINVAL]: "not a mount point, or locked by an outer mount namespace", [EBUSY]: "it is in use" },
   clone: namespaceHints,
   clone3: namespaceHints,
@@ -50,6 +60,7 @@ const hints: Partial<Record<SyscallName, Hints>> = {
   },
   execveat: { [ENOENT]: "a #! script cannot be executed through a close-on-exec descriptor" },
   openat2: {
+    [ELOOP]: "the path has a symlink in it, or is one, where none is allowed",
     [EXDEV]: "the path leaves the directory it must stay below",
     [ENOSYS]: "needs Linux 5.6",
   },

@@ -1,0 +1,476 @@
+/**
+ * A list of mounts, directories, links and more, done in order. The command line is the program: each option
+ * that names an operation begins one, and the modifiers behind it belong to it. What an operation does is in
+ * src/plan/operations.ts and src/plan/mount-operation.ts.
+ */
+import * as v from "valibot";
+import { applet } from "../cli/applet.ts";
+import { quote, UsageError } from "../cli/failure.ts";
+import { defineSpec, type Input, type OptionSpec } from "../cli/spec.ts";
+import { escaped } from "../cli/values/escaped.ts";
+import {
+  existingFlags,
+  type FlagTable,
+  flagsByLetters,
+  flagsByNumber,
+  mountFlags,
+  unmountFlags,
+} from "../cli/values/mount-flags.ts";
+import { octalMode } from "../cli/values/number.ts";
+import { path, text } from "../cli/values/text.ts";
+import { exec, execution } from "../plan/exec.ts";
+import { keepChildStatus, restoreInherited } from "../plan/inherit.ts";
+import { type MountOperation, mountStages } from "../plan/mount-operation.ts";
+import { mountAttributes, mountKind, propagations } from "../plan/mounts.ts";
+import {
+  type Context,
+  operationContext,
+  type SimpleOperation,
+  type Stages,
+  simpleStages,
+} from "../plan/operations.ts";
+import { closeAll } from "../plan/paths.ts";
+import {
+  attempt,
+  call,
+  exit,
+  group,
+  type Program,
+  type Step,
+  set,
+  variable,
+  when,
+} from "../program/steps.ts";
+import { MS_BIND, MS_MOVE, MS_REC, MS_REMOUNT, MS_SILENT } from "../sys/constants.ts";
+import { oneLine } from "../sys/failure.ts";
+import type { Given } from "../sys/given.ts";
+
+/** execve(2) takes no longer argument, so that none longer can have been given. */
+const longestArgument = 131_071;
+const failure = 3;
+const tolerated = 2;
+
+export const spec = defineSpec({
+  name: "mount_seq",
+  summary: "carry out mounts and what belongs to them, in the order given",
+  usage: "OPERATION [MODIFIER]... [OPERATION [MODIFIER]...]... [-- PROGRAM [ARG]...]",
+  operands: v.array(v.string()),
+  stopAtOperand: false,
+  operandsAfterDashes: true,
+  usageStatus: 1,
+  failureStatus: failure,
+  options: {
+    mount: {
+      short: "m",
+      long: "mount",
+      metavar: "TARGET",
+      value: path,
+      help: "mount on TARGET",
+    },
+    mkdir: {
+      short: "D",
+      long: "mkdir",
+      metavar: "TARGET",
+      value: path,
+      help: "make a directory, mode 0700 less the umask",
+    },
+    umount: { short: "u", long: "umount", metavar: "TARGET", value: path, help: "unmount" },
+    run: {
+      short: "S",
+      long: "run",
+      metavar: "COMMAND",
+      value: text(longestArgument),
+      help: "run through /bin/sh -c; any status but 0 is a failure",
+    },
+    chdir: {
+      short: "c",
+      long: "chdir",
+      metavar: "TARGET",
+      value: path,
+      help: "change the working directory for all that follows",
+    },
+    symlink: {
+      short: "l",
+      long: "symlink",
+      metavar: "TARGET",
+      value: path,
+      help: "make a symlink at TARGET, with the content that --source gives",
+    },
+    write: {
+      short: "w",
+      long: "write",
+      metavar: "TARGET",
+      value: path,
+      added: true,
+      help: "make a regular file, mode 0600 less the umask, with the content that --content gives",
+    },
+    tolerate: { short: "e", long: "ignore-failure", help: "go on if this operation fails (but see below)" },
+    tolerateRefusal: {
+      long: "ignore-refusal",
+      added: true,
+      help: "go on also if a path of this operation is refused",
+    },
+    sync: { short: "y", long: "sync", help: "sync(2) afterwards" },
+    follow: { short: "k", long: "follow", help: "follow symlinks in TARGET" },
+    followSource: { short: "K", long: "follow-source", help: "follow symlinks in the source" },
+    source: {
+      short: "s",
+      long: "source",
+      metavar: "TEXT",
+      value: text(),
+      help: "what to mount, or content of the link",
+    },
+    type: {
+      short: "t",
+      long: "type",
+      metavar: "TYPE",
+      value: text(),
+      help: "file system type",
+    },
+    data: {
+      short: "o",
+      long: "data",
+      metavar: "DATA",
+      value: text(),
+      help: "file system options, separated by commas",
+    },
+    makeDirectory: {
+      short: "E",
+      long: "make-directory",
+      help: "first make TARGET as a directory, mode 0700 less the umask, unless it exists",
+    },
+    makeFile: {
+      short: "f",
+      long: "make-file",
+      help: "first make TARGET as an empty file, mode 0600 less the umask, unless it exists",
+    },
+    exclusive: { short: "x", long: "exclusive", help: "with -E or -f: it must not exist" },
+    remount: {
+      short: "r",
+      long: "remount",
+      help: "a bind mount gets exactly these flags, whatever its source has; also a remount after a move",
+    },
+    letters: {
+      short: "O",
+      long: "flags",
+      metavar: "LETTERS",
+      value: text(),
+      repeat: true,
+      help: "flags by letter, see below",
+    },
+    flag: {
+      short: "F",
+      long: "flag",
+      metavar: "FLAG",
+      value: text(),
+      repeat: true,
+      help: "flags by bit number or name (8, nosymfollow, MS_NOSYMFOLLOW), separated by commas",
+    },
+    mode: {
+      short: "M",
+      long: "mode",
+      metavar: "OCTAL",
+      value: octalMode(),
+      help: "the mode of what is made, not subject to the umask",
+    },
+    content: {
+      long: "content",
+      metavar: "TEXT",
+      value: text(longestArgument),
+      added: true,
+      help: "content of the file",
+    },
+    escapedContent: {
+      long: "content-escaped",
+      metavar: "TEXT",
+      value: escaped,
+      added: true,
+      help: "content of the file, with the escapes of C",
+    },
+    undo: {
+      long: "undo",
+      added: true,
+      help: "if the run fails, take back the mounts, directories, files and links that it has made",
+    },
+  },
+  statuses: {
+    "2": "an operation with --ignore-failure failed, everything else was done",
+    "3": "stopped at an operation that failed, or whose path was refused",
+    "126": "PROGRAM could not be executed",
+    "127": "PROGRAM was not found",
+    other: "the status of PROGRAM, which is executed after all operations in the same process",
+  },
+  details: [
+    {
+      title: "Letters for --flags",
+      lines: [
+        "-m  a noatime   b bind    c relatime     d nodev        e dirsync  h shared       l slave",
+        "    m move      o rdonly  p private      q silent       r remount  s nosuid       t strictatime",
+        "    u unbindable  v rec   w synchronous  x noexec       z lazytime",
+        "-u  f force     l detach  n nofollow     x expire",
+        "-D  e an existing directory is fine; -w  e an existing file is replaced",
+      ],
+    },
+    {
+      title: "Paths",
+      lines: [
+        "No component of TARGET, nor of the source of a bind or a move, may be a symlink, unless --follow or",
+        "--follow-source allow it: such a path, or one that does not exist, is refused, which ends the run",
+        "also with --ignore-failure. Each path is opened once and used by its descriptor.",
+      ],
+    },
+  ],
+  examples: [
+    "mount_seq -m d -t tmpfs -o mode=0700,size=1M -Osdx",
+    "mount_seq -c /newroot -m ro -E -s /usr -Obvo -m netns -f -s /proc/self/ns/net -K -Ob",
+    "mount_seq --undo -m d -t tmpfs -w d/hosts --content-escaped '127.0.0.1 localhost\\n' -M 0644",
+    "mount_seq -m /run/job -E -s /proc/self -K -Ob -- sleep 60",
+  ],
+});
+
+type Occurrence = Input<typeof spec>["sequence"][number];
+type Key = Occurrence["key"];
+type OperationKey = "mount" | "mkdir" | "umount" | "run" | "chdir" | "symlink" | "write";
+type ModifierKey = Exclude<Key, OperationKey | "undo">;
+
+const everything: readonly OperationKey[] = ["mount", "mkdir", "umount", "run", "chdir", "symlink", "write"];
+
+/** The operations that a modifier can be given to. */
+const takers: Readonly<Record<ModifierKey, readonly OperationKey[]>> = {
+  tolerate: everything,
+  tolerateRefusal: everything,
+  sync: everything,
+  follow: everything,
+  followSource: ["mount"],
+  source: ["mount", "symlink"],
+  type: ["mount"],
+  data: ["mount"],
+  makeDirectory: ["mount"],
+  makeFile: ["mount"],
+  exclusive: ["mount"],
+  remount: ["mount"],
+  letters: ["mount", "mkdir", "umount", "write"],
+  flag: ["mount", "mkdir", "umount", "write"],
+  mode: ["mkdir", "write"],
+  content: ["write"],
+  escapedContent: ["write"],
+};
+
+/** An operation and its modifiers as they were given. */
+class Draft {
+  readonly operation: OperationKey;
+  readonly target: string;
+  private readonly modifiers: Occurrence[] = [];
+
+  constructor(operation: OperationKey, target: string) {
+    this.operation = operation;
+    this.target = target;
+  }
+
+  /** For titles and messages. */
+  get shown(): string {
+    return `${optionName(this.operation)} ${quote(this.target)}`;
+  }
+
+  add(modifier: Occurrence & { readonly key: ModifierKey }): void {
+    const { key } = modifier;
+    if (!takers[key].includes(this.operation)) this.refuse(`${optionName(key)} is not for this operation`);
+    this.modifiers.push(modifier);
+  }
+
+  has(key: ModifierKey): boolean {
+    return this.modifiers.some((modifier) => modifier.key === key);
+  }
+
+  /** The last text given. */
+  text(key: "source" | "type" | "data" | "content" | "escapedContent"): string | undefined {
+    const last = this.modifiers.findLast((modifier) => modifier.key === key)?.value;
+    return typeof last === "string" ? last : undefined;
+  }
+
+  /** The last mode given. */
+  get mode(): number | undefined {
+    return this.modifiers.findLast((modifier) => modifier.key === "mode")?.value;
+  }
+
+  /** All flags given, together. */
+  flags(table: FlagTable): number {
+    let flags = 0;
+    for (const { key, value } of this.modifiers) {
+      if (key !== "letters" && key !== "flag") continue;
+      try {
+        flags |= key === "letters" ? flagsByLetters(table, value) : flagsByNumber(table, value);
+      } catch (problem) {
+        if (problem instanceof UsageError) this.refuse(`${optionName(key)}: ${problem.message}`);
+        throw problem;
+      }
+    }
+    return flags;
+  }
+
+  refuse(why: string): never {
+    throw new UsageError(`${this.shown}: ${why}`);
+  }
+}
+
+function optionName(key: Key): string {
+  const option: OptionSpec = spec.options[key];
+  return option.short === undefined ? `--${option.long}` : `-${option.short}`;
+}
+
+function isOperation(occurrence: Occurrence): occurrence is Occurrence & { readonly key: OperationKey } {
+  return everything.some((key) => key === occurrence.key);
+}
+
+function isModifier(occurrence: Occurrence): occurrence is Occurrence & { readonly key: ModifierKey } {
+  return occurrence.key in takers;
+}
+
+function drafts(sequence: readonly Occurrence[]): readonly Draft[] {
+  const found: Draft[] = [];
+  for (const occurrence of sequence) {
+    if (isOperation(occurrence)) found.push(new Draft(occurrence.key, occurrence.value));
+    else if (isModifier(occurrence)) {
+      const draft = found.at(-1);
+      if (draft === undefined)
+        throw new UsageError(`${optionName(occurrence.key)} comes before any operation`);
+      draft.add(occurrence);
+    }
+  }
+  return found;
+}
+
+/** Flags that a bind mount or a move has no use for, so that they would be lost. */
+function refuseLost(draft: Draft, flags: number, taken: number): void {
+  const names = Object.entries(mountFlags.names);
+  const lost = names.find(([, flag]) => flags & flag & ~taken);
+  if (lost !== undefined) draft.refuse(`the flag ${lost[0]} has no effect on this kind of mount`);
+}
+
+/** Refuses what mount(2) would not do, or not take notice of. */
+function checkMount(draft: Draft, { flags, type, data, remount }: MountOperation): void {
+  const kind = mountKind(flags);
+  const changes = flags & propagations;
+  if (changes & (changes - 1))
+    draft.refuse("only one of shared, private, slave and unbindable can be asked for");
+  if (kind === "new" && type === "") draft.refuse("-t is missing");
+  if (kind !== "new" && kind !== "remount") {
+    if (data !== "") draft.refuse("-o has no effect on this kind of mount");
+    if (!["", "none", "bind"].includes(type)) draft.refuse("-t has no effect on this kind of mount");
+  }
+  const always = MS_REC | MS_SILENT;
+  if (kind === "bind") refuseLost(draft, flags, always | MS_BIND | mountAttributes | propagations);
+  if (kind === "remount bind") refuseLost(draft, flags, always | MS_BIND | MS_REMOUNT | mountAttributes);
+  if (kind === "move" && !remount) refuseLost(draft, flags, always | MS_MOVE);
+  if (kind === "propagation" && !remount) refuseLost(draft, flags, always | propagations);
+}
+
+function mountOperation(draft: Draft): MountOperation {
+  const makes = draft.has("makeDirectory") ? "directory" : draft.has("makeFile") ? "file" : undefined;
+  if (draft.has("exclusive") && makes === undefined) draft.refuse("-x needs -E or -f");
+  const operation: MountOperation = {
+    kind: "mount",
+    target: draft.target,
+    symlinks: symlinks(draft),
+    source: draft.text("source"),
+    sourceSymlinks: draft.has("followSource") ? "follow" : "refuse",
+    type: draft.text("type") ?? "",
+    data: draft.text("data") ?? "",
+    flags: draft.flags(mountFlags),
+    remount: draft.has("remount"),
+    make: makes,
+    exclusive: draft.has("exclusive"),
+  };
+  checkMount(draft, operation);
+  return operation;
+}
+
+function symlinks(draft: Draft): "follow" | "refuse" {
+  return draft.has("follow") ? "follow" : "refuse";
+}
+
+function simpleOperation(draft: Draft, operation: Exclude<OperationKey, "mount">): SimpleOperation {
+  const targeted = { target: draft.target, symlinks: symlinks(draft) };
+  switch (operation) {
+    case "mkdir": {
+      const existing = draft.flags(existingFlags) !== 0;
+      return { kind: "directory", ...targeted, mode: draft.mode, existing };
+    }
+    case "write": {
+      const literal = draft.text("content");
+      const content = literal ?? draft.text("escapedContent");
+      if (content === undefined) draft.refuse("--content or --content-escaped is missing");
+      if (literal !== undefined && draft.has("escapedContent")) draft.refuse("the content is given twice");
+      const existing = draft.flags(existingFlags) !== 0;
+      return { kind: "file", ...targeted, content, mode: draft.mode, existing };
+    }
+    case "symlink": {
+      const content = draft.text("source");
+      if (content === undefined) draft.refuse("-s is missing");
+      return { kind: "link", ...targeted, content };
+    }
+    case "umount":
+      return { kind: "unmount", ...targeted, flags: draft.flags(unmountFlags) };
+    case "chdir":
+      return { kind: "chdir", ...targeted };
+    case "run":
+      return { kind: "run", command: draft.target };
+  }
+}
+
+function draftStages(draft: Draft, context: Context, given: Given): Stages {
+  return draft.operation === "mount"
+    ? mountStages(mountOperation(draft), context)
+    : simpleStages(simpleOperation(draft, draft.operation), context, given);
+}
+
+/** An operation in its place: what happens if it fails, and what is done after it. */
+function inSequence(draft: Draft, stages: Stages, failed: ReturnType<typeof variable>, keep: boolean): Step {
+  const { check, act, descriptors } = stages;
+  const note = [set(failed, 1)];
+  const tolerant = draft.has("tolerate") || draft.has("tolerateRefusal");
+  // Where an operation can end half-way, what it has not opened must not look like descriptor 0.
+  const unopened = tolerant ? descriptors.map((fd) => set(fd, -1)) : [];
+  const steps = draft.has("tolerateRefusal")
+    ? [attempt([...check, ...act], note, "resume")]
+    : draft.has("tolerate")
+      ? [...check, attempt(act, note, "resume")]
+      : [...check, ...act];
+  return group(oneLine(draft.shown), [
+    ...unopened,
+    ...steps,
+    ...(keep ? [] : closeAll(descriptors)),
+    ...(draft.has("sync") ? [call("sync", [], "all file systems")] : []),
+  ]);
+}
+
+/** Each step of the way back is tried, also if another one fails. */
+function takeBack(undo: readonly Step[]): Step[] {
+  return undo.map((step) => attempt([step], [], "resume"));
+}
+
+export function plan({ options, operands, sequence }: Input<typeof spec>, given: Given): Program {
+  const operations = drafts(sequence);
+  const failed = variable("failed");
+  const shared = operationContext(false);
+  const undo: Step[][] = [];
+  const steps = operations.map((draft) => {
+    const stages = draftStages(draft, options.undo ? operationContext(true) : shared, given);
+    undo.unshift(takeBack(stages.undo));
+    return inSequence(draft, stages, failed, options.undo);
+  });
+  const [program, ...args] = operands;
+  return {
+    applet: spec.name,
+    failure,
+    steps: [
+      ...(operations.some(({ operation }) => operation === "run") ? keepChildStatus(given) : []),
+      ...(options.undo ? [attempt(steps, undo.flat(), "fail")] : steps),
+      ...(program === undefined
+        ? [when(failed, "!=", 0, [exit(tolerated)])]
+        : [...restoreInherited(given), ...exec(execution([program, ...args], given.environment))]),
+    ],
+  };
+}
+
+export default applet({ spec, plan });
