@@ -13,7 +13,7 @@ import {
   area,
   call,
   fail,
-  group,
+  folded,
   load,
   type Program,
   type Step,
@@ -42,7 +42,7 @@ const notEntered = 2;
 const notPivoted = 3;
 const otherFailure = 4;
 
-const spec = defineSpec({
+export const spec = defineSpec({
   name: "chroot_pivot",
   summary: "put the mount NEW_ROOT in the place of the mount CHROOT_DIR, which moves to PUT_OLD",
   usage: "CHROOT_DIR NEW_ROOT [PUT_OLD]",
@@ -100,7 +100,7 @@ function refuseLiveRoot(directory: Variable, name: string): Step {
   const other = area("facts of CHROOT_DIR", statx.size);
   const mask = STATX_INO | STATX_MNT_ID;
   const difference = variable("difference");
-  return group("refuse the caller's root", [
+  return folded("fail if that is the root directory in use", [
     call("statx", [AT_FDCWD, "/", 0, mask, root], "/"),
     call("statx", [directory, "", AT_EMPTY_PATH, mask, other], name),
     set(difference, 0),

@@ -69,7 +69,7 @@ const prefix: Reader<string> = reader((text) => {
   return text === "" ? text : readBy(variableName, text);
 });
 
-const spec = defineSpec({
+export const spec = defineSpec({
   name: "ppid_check",
   summary: "set up signals, parent-death signal and the like, then execute PROGRAM",
   usage: "PROGRAM [ARG]...",

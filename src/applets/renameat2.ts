@@ -16,7 +16,7 @@ import {
   call,
   compute,
   fail,
-  group,
+  folded,
   type Program,
   type Step,
   type Value,
@@ -39,7 +39,7 @@ import { EBUSY, EEXIST, EINVAL, EISDIR, ENOSYS, ENOTDIR, ENOTEMPTY, EPERM, EXDEV
 import type { Given } from "../sys/given.ts";
 import { statx } from "../sys/structs.ts";
 
-const spec = defineSpec({
+export const spec = defineSpec({
   name: "renameat2",
   summary: "rename SOURCE to TARGET in one system call",
   usage: "SOURCE TARGET",
@@ -48,7 +48,7 @@ const spec = defineSpec({
     whiteout: {
       short: "w",
       long: "whiteout",
-      help: "leave a whiteout of overlay file systems as SOURCE; needs CAP_MKNOD",
+      help: "leave a whiteout of overlay file systems as SOURCE; CAP_MKNOD before Linux 5.8",
     },
     noReplace: { short: "n", long: "no-replace", help: "fail if TARGET exists" },
     sourceDirectory: {
@@ -162,7 +162,7 @@ function hintsOf({ exchange, whiteout, noReplace }: Options): Hints {
     [EBUSY]: "one of them is in use by the system, a mount point for instance",
     [EINVAL]: names.length > 0 ? `${below}, or the file system does not support ${used}` : below,
     [ENOSYS]: `${used} needs Linux 3.15`,
-    ...(whiteout ? { [EPERM]: "-w needs CAP_MKNOD" } : {}),
+    ...(whiteout ? { [EPERM]: "-w needs CAP_MKNOD before Linux 5.8" } : {}),
   };
 }
 
@@ -195,7 +195,9 @@ function rename(sides: readonly [Side, Side], flags: number, options: Options): 
     flags === 0 ? (["renameat", names] as const) : (["renameat2", [...names, flags]] as const);
   return [
     call(name, args, `"${source.name}" to "${target.name}"`, { into: error, accept: "any" }),
-    when(error, "<", 0, [group("find out why", explainFailure(error, sides, hintsOf(options)))]),
+    when(error, "<", 0, [
+      folded("fail, and say which name is at fault", explainFailure(error, sides, hintsOf(options))),
+    ]),
   ];
 }
 

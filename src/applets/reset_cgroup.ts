@@ -15,7 +15,7 @@ import type { Given } from "../sys/given.ts";
 const defaultBase = "/sys/fs/cgroup";
 const defaultControllers = ["blkio", "cpu", "devices", "freezer", "memory", "perf_event", "pids", "rdma"];
 
-const spec = defineSpec({
+export const spec = defineSpec({
   name: "reset_cgroup",
   summary: "move this process to given cgroups, then execute PROGRAM",
   usage: "PROGRAM [ARG]...",

@@ -55,7 +55,7 @@ const descriptorName: Reader<string> = reader((name) => {
   return name;
 });
 
-const spec = defineSpec({
+export const spec = defineSpec({
   name: "set_fds",
   summary: "choose and renumber the descriptors of a program",
   usage: "PROGRAM [ARG]...",

@@ -6,7 +6,7 @@ import {
   call,
   compute,
   fail,
-  group,
+  folded,
   load,
   type Step,
   set,
@@ -198,7 +198,7 @@ function requireCgroup(procs: Variable, what: string): Step {
     step: "fstatfs",
     what: `${what} is in no cgroup file system, and not empty (--any-filesystem overwrites it)`,
   });
-  return group(`see that ${what} is one of a cgroup`, [
+  return folded(`see that ${what} is one of a cgroup`, [
     call("fstatfs", [procs, facts], what),
     load(magic, facts, statfs.offset("f_type"), 8),
     when(magic, "!=", CGROUP2_SUPER_MAGIC, [

@@ -7,6 +7,7 @@ import {
   area,
   call,
   compute,
+  folded,
   group,
   leave,
   load,
@@ -140,7 +141,7 @@ function closeOneByOne(ranges: readonly Range[], limit: number | bigint): Step {
   const facts = area("file system facts", statfs.size);
   const result = variable("result");
   const magic = variable("file system");
-  return group("without close_range", [
+  return folded("where that is missing, close each that /proc/self/fd lists, or else all up to the limit", [
     call("openat", [AT_FDCWD, "/proc/self/fd/", O_RDONLY | O_CLOEXEC], "/proc/self/fd", {
       into: directory,
       accept: "any",

@@ -5,7 +5,7 @@ import {
   call,
   compose,
   fail,
-  group,
+  folded,
   load,
   type Step,
   set,
@@ -44,7 +44,7 @@ export function checkParent(expected: Parent, actual: Variable): Step[] {
     case "outside":
       return [when(actual, "!=", 0, [refuse(["it is in this pid namespace, as ", actual])])];
     case "pidfd":
-      return [group("compare the parent with the pidfd", checkPidfd(expected.fd, actual))];
+      return [folded("compare the parent with the process of the pidfd", checkPidfd(expected.fd, actual))];
   }
 }
 
@@ -56,7 +56,7 @@ export function sameParent(before: Variable): Step[] {
 
 function refuse(parts: readonly (string | Variable)[]): Step {
   const text = area("what is wrong with the parent", textBytes);
-  return group("refuse the parent", [compose(text, parts), fail({ step: "parent", what: text })]);
+  return folded("fail: parent", [compose(text, parts), fail({ step: "parent", what: text })]);
 }
 
 /** Since Linux 6.9 each process has an inode of its own in pidfs, which all its pidfds share. */

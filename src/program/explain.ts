@@ -37,6 +37,7 @@ const readings: Partial<Record<SyscallName, readonly Reading[]>> = {
   dup3: ["", "", "flags O"],
   execve: ["", "", "environment"],
   execveat: ["at", "", "", "environment", "flags AT"],
+  renameat: ["at", "", "at"],
   renameat2: ["at", "", "at", "", "flags RENAME"],
   rt_sigaction: ["one SIG"],
   rt_sigprocmask: ["one SIG_HOW"],
