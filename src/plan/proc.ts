@@ -15,6 +15,7 @@ import {
 import {
   AT_FDCWD,
   FSCONFIG_CMD_CREATE,
+  FSCONFIG_SET_STRING,
   FSMOUNT_CLOEXEC,
   FSOPEN_CLOEXEC,
   MOUNT_ATTR_NODEV,
@@ -43,6 +44,7 @@ export function mountProc(): Step {
   return group("mount a new proc on /proc", [
     call("openat2", [AT_FDCWD, "/proc", how, how.length], "/proc", { into: target }),
     call("fsopen", ["proc", FSOPEN_CLOEXEC], "proc", { into: configuration, hints: newMountApi }),
+    call("fsconfig", [configuration, FSCONFIG_SET_STRING, "source", "proc", 0], "proc"),
     call("fsconfig", [configuration, FSCONFIG_CMD_CREATE, 0, 0, 0], "proc"),
     call("fsmount", [configuration, FSMOUNT_CLOEXEC, attributes], "proc", { into: mount }),
     call("move_mount", [mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH], "/proc"),

@@ -69,8 +69,9 @@ describe("namespaces", () => {
   });
 
   test("--set-tid chooses the pid, also in a namespace of its own", () => {
-    expect(shell(["-w", "-p", "--set-tid=1,54321"], "echo $$").stdout).toBe("1\n");
-    expect(shell(["-w", "--set-tid=54321"], "echo $$").stdout).toBe("54321\n");
+    const free = Number(readFileSync("/proc/sys/kernel/pid_max", "latin1")) - 7;
+    expect(shell(["-w", "-p", `--set-tid=1,${free}`], "echo $$").stdout).toBe("1\n");
+    expect(shell(["-w", `--set-tid=${free}`], "echo $$").stdout).toBe(`${free}\n`);
     const used = launch(["-w", `--set-tid=${process.pid}`], ["true"]);
     expect(used.status).toBe(125);
     expect(used.stderr).toMatch(/^ctrtool launcher: clone3: .*EEXIST \(File exists\)\n$/);
@@ -141,9 +142,7 @@ describe("ids and privileges", () => {
   });
   test("-b keeps only what it names, and refuses what is not there", () => {
     expect(cap(["-b0x3"], "CapBnd")).toBe("0000000000000003");
-    const missing = shell(["-w", "-b0x1"], `"${process.env.NONE ?? "true"}"`);
-    expect(missing.status).toBe(0);
-    const text = '"$CTRTOOL" launcher -w -b1 "$CTRTOOL" launcher -w -b3 true';
+    const text = '"$CTRTOOL" launcher -w -b1 "$CTRTOOL" launcher -w -g -N -b3 true';
     const { status, stderr } = script(text);
     expect(status).toBe(125);
     expect(stderr).toBe("ctrtool launcher: bounding set: capability 1: EPERM (Operation not permitted)\n");
@@ -151,7 +150,7 @@ describe("ids and privileges", () => {
   test("-D and -B", () => {
     expect(launch(["-w", "-D"], ["grep", "NoNewPrivs", "/proc/self/status"]).stdout).toBe("NoNewPrivs:\t1\n");
     const bits = "import ctypes; print(ctypes.CDLL(None).prctl(27, 0, 0, 0, 0))";
-    expect(launch(["-w", "-B0x10"], ["python3", "-c", bits]).stdout).toBe("16\n");
+    expect(launch(["-w", "-B0x40"], ["python3", "-c", bits]).stdout).toBe("64\n");
   });
   test("clear-caps under no_new_privs needs a decision", () => {
     const refused = "ctrtool launcher: ";
@@ -215,7 +214,7 @@ describe("root and mounts", () => {
       const { status, stderr } = launch(["-wm", "-r", directory], ["true"]);
       expect(status).toBe(125);
       expect(stderr).toStartWith(
-        `ctrtool launcher: pivot_root: ${directory}: EINVAL (Invalid argument); hint: `,
+        `ctrtool launcher: pivot_root: ${directory}: EBUSY (Device or resource busy); hint: `,
       );
       expect(stderr.split("\n").length).toBe(2);
     });
@@ -243,10 +242,8 @@ describe("script", () => {
       "ctrtool launcher -w -X1 -d -x 'echo \"$0 $# $3\"; readlink /proc/self/fd/$2' true",
     );
     expect(stdout).toMatch(/^- 3 [0-9]+\n\/proc\/[0-9]+\n$/);
-    const python = "import sys; print(len(sys.argv), sys.argv[0], sys.argv[3])";
-    expect(ctrtool(["launcher", "-w", "-d", "-epython3", "-x", python, "true"]).stdout).toBe(
-      "5 -c -1\n".replace("5", "5"),
-    );
+    const python = "import sys; print(len(sys.argv), sys.argv[0], sys.argv[4])";
+    expect(ctrtool(["launcher", "-w", "-d", "-epython3", "-x", python, "true"]).stdout).toBe("5 -c -1\n");
     inDirectory((directory) => {
       writeFileSync(join(directory, "hook"), '#!/bin/sh\necho "$0 $# $3"\n', { mode: 0o755 });
       const { stdout } = ctrtool(["launcher", "-w", "-x", "./hook", "true"], { cwd: directory });
@@ -480,7 +477,7 @@ describe("plan", () => {
     const words = ["-mptr/new", "-S5", "-b3", "-I3", "-D", "--clear-caps-before-exec", "true"];
     const steps = calls(plan(parse(spec, words, {}), ordinaryGiven).steps);
     const order = [
-      "no_new_privs",
+      "PR_SET_NO_NEW_PRIVS",
       "setresuid(5, 5, 5)",
       "pivot_root",
       "mount a new proc",
