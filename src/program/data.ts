@@ -85,6 +85,17 @@ export class DataArea {
     return { kind: "address", offset };
   }
 
+  /** Rows of `columns` words each, one after the other. */
+  table(rows: readonly (readonly Constant[])[], columns: number): Address {
+    // Operands first: making them may grow the area.
+    const items: (number | bigint | Address)[] = [];
+    for (const row of rows) {
+      if (row.length !== columns) throw new Error(`a row of ${row.length} values for ${columns} columns`);
+      for (const constant of row) items.push(this.word(constant));
+    }
+    return this.record(items);
+  }
+
   /** The finished bytes for a data area at address `base`. */
   image(base: number): Uint8Array {
     for (const offset of this.pointers) {
@@ -119,14 +130,13 @@ export class DataArea {
 
   private words(words: Words): Address {
     // Operands first: making them may grow the area.
-    return this.record(
-      words.items.map((item) => {
-        const operand = this.operand(item);
-        if (typeof operand === "object" && operand.kind === "cell")
-          throw new Error("a word cannot be a cell");
-        return operand;
-      }),
-    );
+    return this.record(words.items.map((item) => this.word(item)));
+  }
+
+  private word(constant: Constant): number | bigint | Address {
+    const operand = this.operand(constant);
+    if (typeof operand === "object" && operand.kind === "cell") throw new Error("a word cannot be a cell");
+    return operand;
   }
 
   private place(place: Place): Address {

@@ -111,6 +111,11 @@ function describe(step: Step, depth: number, lines: string[]): void {
       say("repeat:");
       inner(step.body);
       break;
+    case "each":
+      say(`for each of ${step.columns.map(({ name }) => name).join(", ")}:`);
+      for (const row of step.rows) say(`- ${row.map(show).join(", ")}`);
+      inner(step.body);
+      break;
     case "leave":
       say("leave the repetition");
       break;

@@ -9,8 +9,22 @@ import type { SyscallName, SyscallNumbers } from "../sys/syscalls.ts";
 import { DataArea } from "./data.ts";
 import { type Hints, hintsFor } from "./hints.ts";
 import { type Report, Runtime, recordStatusOffset, recordWhatOffset } from "./runtime.ts";
-import type { Attempt, Call, Compose, Condition, Fail, Fork, Step, Value } from "./steps.ts";
+import type {
+  Area,
+  Attempt,
+  Call,
+  Compose,
+  Condition,
+  Each,
+  Fail,
+  Fork,
+  Step,
+  Value,
+  Variable,
+} from "./steps.ts";
 import type { Address, Cell, Label, Operand, Target } from "./target.ts";
+
+const wordBytes = 8;
 
 /** What one failure record says, for a caller that reports it itself. */
 export interface Failure {
@@ -124,6 +138,9 @@ export class Lowering {
         target.bind(end);
         break;
       }
+      case "each":
+        this.each(step, scope);
+        break;
       case "leave":
         if (scope.end === undefined) throw new Error("leave outside of a loop");
         target.jump(scope.end);
@@ -165,6 +182,31 @@ export class Lowering {
     target.bind(accepted);
   }
 
+  private each({ columns, rows, body }: Each, scope: Scope): void {
+    if (rows.length === 0) return;
+    const { target, data } = this;
+    const again = target.label();
+    const end = target.label();
+    const row = data.cell();
+    const table = data.table(rows, columns.length);
+    const rowBytes = wordBytes * columns.length;
+    const tableEnd: Address = { kind: "address", offset: table.offset + rowBytes * rows.length };
+    target.fetch(table);
+    target.keep(row);
+    target.bind(again);
+    columns.forEach((column, index) => {
+      target.fetch(row);
+      target.load(wordBytes, wordBytes * index);
+      target.keep(data.cellOf(column));
+    });
+    this.steps(body, { ...scope, end });
+    target.fetch(row);
+    target.compute("add", rowBytes);
+    target.keep(row);
+    target.branch("!=", tableEnd, again);
+    target.bind(end);
+  }
+
   private fork(step: Fork, scope: Scope): void {
     const { target } = this;
     const child = target.label();
@@ -182,13 +224,8 @@ export class Lowering {
 
   private fail(step: Fail, scope: Scope): void {
     const { target } = this;
-    const what = typeof step.what === "string" ? step.what : "";
     const status = typeof step.status === "number" ? step.status : scope.status;
-    const record = this.record({ step: step.step, what }, status, this.hintList(step.hints));
-    if (typeof step.what !== "string") {
-      target.fetch(this.data.address(step.what));
-      target.store(8, record, recordWhatOffset);
-    }
+    const record = this.record(step.step, step.what, status, this.hintList(step.hints));
     if (typeof step.status === "object") {
       target.fetch(this.data.cellOf(step.status));
       target.store(8, record, recordStatusOffset);
@@ -258,13 +295,20 @@ export class Lowering {
   /** Before a call: what is reported if it fails. */
   private noteRecord(step: string, at: Call | Fork, status: number): void {
     const hints = this.hintList(at.hints ?? hintsFor(at.call));
-    this.target.fetch(this.record({ step, what: at.what }, status, hints));
+    this.target.fetch(this.record(step, at.what, status, hints));
     this.target.keep(this.runtime.failed);
   }
 
-  private record(failure: Failure, status: number, hints: Address | 0): Address {
-    this.failures.push(failure);
-    return this.runtime.record(this.failures.length, failure.step, failure.what, hints, status);
+  /** A failure's record, complete when the code so far has run. */
+  private record(step: string, what: string | Area | Variable, status: number, hints: Address | 0): Address {
+    const known = typeof what === "string";
+    this.failures.push({ step, what: known ? what : what.name });
+    const record = this.runtime.record(this.failures.length, step, known ? what : "", hints, status);
+    if (!known) {
+      this.target.fetch(what.kind === "area" ? this.data.address(what) : this.data.cellOf(what));
+      this.target.store(wordBytes, record, recordWhatOffset);
+    }
+    return record;
   }
 
   private hintList(hints: Hints | undefined): Address | 0 {

@@ -58,8 +58,8 @@ export interface Call {
   readonly kind: "call";
   readonly call: SyscallName;
   readonly args: readonly Value[];
-  /** What it acts on, for messages. */
-  readonly what: string;
+  /** What it acts on, for messages: a text, or a variable that holds the address of one, on one line. */
+  readonly what: string | Variable;
   /** Takes the raw result, also a tolerated error as a negative number. */
   readonly into?: Variable;
   /** Error numbers that are no failure; `any`: none is. */
@@ -134,6 +134,17 @@ export interface Leave {
 }
 
 /**
+ * Repeats its body for each row, with the row's values in the variables of the columns. For operations that
+ * differ in nothing but paths, so that a thousand of them take no more code than one.
+ */
+export interface Each {
+  readonly kind: "each";
+  readonly columns: readonly Variable[];
+  readonly rows: readonly (readonly Constant[])[];
+  readonly body: readonly Step[];
+}
+
+/**
  * A clone whose child runs a list of its own and then exits 0. The child has copies of all variables and
  * areas; a failure in it is reported by it and ends it, and only it, with `failure`.
  */
@@ -159,7 +170,7 @@ export interface Exit {
 export interface Fail {
   readonly kind: "fail";
   readonly step: string;
-  readonly what: string | Area;
+  readonly what: string | Area | Variable;
   readonly errno?: number | Variable;
   readonly status?: number | Variable;
   readonly hints?: Hints;
@@ -198,6 +209,7 @@ export type Step =
   | Compose
   | When
   | Loop
+  | Each
   | Leave
   | Fork
   | Exit
@@ -241,7 +253,12 @@ export function vector(items: readonly Constant[]): Words {
 type CallOptions = Omit<Call, "kind" | "call" | "args" | "what">;
 
 /** A system call; `what` names its subject for messages. */
-export function call(name: SyscallName, args: readonly Value[], what: string, options?: CallOptions): Call {
+export function call(
+  name: SyscallName,
+  args: readonly Value[],
+  what: string | Variable,
+  options?: CallOptions,
+): Call {
   return { kind: "call", call: name, args, what, ...options };
 }
 
@@ -277,6 +294,14 @@ export function when(
 
 export function loop(body: readonly Step[]): Loop {
   return { kind: "loop", body };
+}
+
+export function each(
+  columns: readonly Variable[],
+  rows: readonly (readonly Constant[])[],
+  body: readonly Step[],
+): Each {
+  return { kind: "each", columns, rows, body };
 }
 
 export const leave: Leave = { kind: "leave" };
