@@ -4,8 +4,8 @@
  * compiles it so, and refuses the result if it refers to any symbol that is not in this file.
  *
  * It writes down what the process was given, and hands the C library and Bun a stack on which there are no
- * arguments and no environment: BUN_*, NODE_*, GLIBC_TUNABLES, LD_*, an argv[0] of "bunx" cannot steer what
- * never sees them.
+ * arguments, and no environment but our own: BUN_*, NODE_*, GLIBC_TUNABLES, LD_*, an argv[0] of "bunx" cannot
+ * steer what never sees them.
  */
 #include <asm/unistd.h>
 #include <linux/auxvec.h>
@@ -26,6 +26,14 @@ struct given ctrtool_given __attribute__((section(".ctrtool.given")));
 
 /* Room for the stack that Bun starts on: argc, argv, envp and the auxiliary vector (some 25 pairs). */
 #define START_WORDS 512
+
+/* The whole environment that Bun and the C library see. */
+static const char *const settings[] = {
+    /* No thread that prepares memory for a heap that will never be large: 0.6 ms less for a program of 4 ms. */
+    "BUN_JSC_useWarmUpMarkedBlocks=0",
+    /* /etc/localtime, somebody else's file in a container, is not opened. Nothing here tells the time. */
+    "TZ=UTC0",
+};
 
 #ifdef __x86_64__
 __asm__(
@@ -221,10 +229,12 @@ unsigned long *ctrtool_prepare(unsigned long *stack, unsigned long *start) {
   const unsigned long *auxiliary = (unsigned long *)given->envp + given->envc + 1;
   given->stackTop = stack_top(auxiliary, given->environmentEnd);
   static char name[] = "ctrtool";
-  start[0] = 1;
-  start[1] = (unsigned long)name;
-  start[2] = 0; /* the end of argv */
-  start[3] = 0; /* the end of envp */
-  copy_auxiliary(start + 4, start + START_WORDS, auxiliary);
+  unsigned long *to = start;
+  *to++ = 1;
+  *to++ = (unsigned long)name;
+  *to++ = 0; /* the end of argv */
+  for (unsigned long i = 0; i < sizeof settings / sizeof settings[0]; i++) *to++ = (unsigned long)settings[i];
+  *to++ = 0; /* the end of envp */
+  copy_auxiliary(to, start + START_WORDS, auxiliary);
   return start;
 }

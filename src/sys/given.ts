@@ -1,8 +1,8 @@
 /** What this process was given by whoever started it, before the runtime changed any of it for itself. */
 import { nativeArch } from "./arch.ts";
+import { byteString, bytesOf } from "./bytes.ts";
 import { F_GETFD, FD_CLOEXEC, RLIMIT_NOFILE } from "./constants.ts";
-import { addressOf, bytesAt, isStatic, syscall } from "./libc.ts";
-import { rlimit64 } from "./structs.ts";
+import { addressOf, bytesAt, syscall } from "./libc.ts";
 import { syscallNumbers } from "./syscalls.ts";
 
 /** What execve(2) and its children inherit from here, as far as the runtime changes or hides it. */
@@ -53,7 +53,7 @@ const wordBytes = 8;
 
 /** Reads what was given. In a development run part of it is lost, and made up. */
 export function readGiven(): Given {
-  return isStatic ? readBlock() : reconstruct();
+  return typeof CTRTOOL_STATIC === "undefined" ? reconstruct() : readBlock();
 }
 
 /** Whether a descriptor came from our caller: it is open, and not close-on-exec as all that we open. */
@@ -83,21 +83,18 @@ function readBlock(): Given {
 /** Null-terminated strings that lie one behind the other: one conversion for all. */
 function stringsBetween(start: number, end: number): string[] {
   if (start === end) return [];
-  const { buffer } = bytesAt(start, end - start);
-  const strings = Buffer.from(buffer).toString("latin1").split("\0");
+  const strings = byteString(bytesAt(start, end - start)).split("\0");
   strings.pop();
   return strings;
 }
 
 /** For `bun src/main.ts`: the runtime has already had its way with everything but arguments and environment. */
 function reconstruct(): Given {
-  const argv = ["ctrtool", ...process.argv.slice(2).map(byteString)];
-  const environment = Object.entries(process.env).map(([name, value]) =>
-    byteString(`${name}=${value ?? ""}`),
-  );
-  const limit = rlimit64.pack({});
+  const argv = ["ctrtool", ...process.argv.slice(2).map(encoded)];
+  const environment = Object.entries(process.env).map(([name, value]) => encoded(`${name}=${value ?? ""}`));
+  const limit = new BigUint64Array(2);
   syscall(syscallNumbers[nativeArch()].prlimit64, 0, RLIMIT_NOFILE, 0, limit);
-  const { rlim_cur: soft, rlim_max: hard } = rlimit64.unpack(limit);
+  const [soft = 0n, hard = 0n] = limit;
   return {
     argv,
     environment,
@@ -110,18 +107,21 @@ function reconstruct(): Given {
   };
 }
 
-function byteString(text: string): string {
-  return Buffer.from(text).toString("latin1");
+function encoded(text: string): string {
+  return byteString(new TextEncoder().encode(text));
 }
 
 /** A null-terminated vector of addresses, with the strings behind it in the same bytes. */
 function vector(strings: readonly string[]): Uint8Array {
+  const text = bytesOf(strings.map((string) => `${string}\0`).join(""));
   const tableBytes = (strings.length + 1) * wordBytes;
-  const bytes = Buffer.alloc(tableBytes + strings.reduce((sum, { length }) => sum + length + 1, 0));
-  let at = tableBytes;
-  strings.forEach((text, index) => {
-    bytes.writeBigUInt64LE(BigInt(addressOf(bytes) + at), index * wordBytes);
-    at += bytes.write(text, at, "latin1") + 1;
+  const bytes = new Uint8Array(tableBytes + text.length);
+  const table = new BigUint64Array(bytes.buffer, 0, strings.length);
+  let address = addressOf(bytes) + tableBytes;
+  strings.forEach((string, index) => {
+    table[index] = BigInt(address);
+    address += string.length + 1;
   });
+  bytes.set(text, tableBytes);
   return bytes;
 }

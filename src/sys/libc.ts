@@ -3,7 +3,7 @@
  * first use.
  *
  * Bun.FFI is the native half of the module bun:ffi. Importing the module itself costs 0.35 ms, a seventh of a
- * start; what it adds (argument checks, C++-like callbacks, a C compiler) is not needed here.
+ * start; what it adds (argument checks, callbacks, a C compiler) is not needed here.
  */
 
 /** A number, or bytes passed by their address. */
@@ -35,11 +35,13 @@ declare module "bun" {
   const FFI: NativeFfi;
 }
 
-/** True in the static executable, set by scripts/build-arches.ts. */
-declare const CTRTOOL_STATIC: boolean | undefined;
-
-/** Whether this is the static executable, with scripts/link/entry.c before it and scripts/link/shim.c in it. */
-export const isStatic: boolean = typeof CTRTOOL_STATIC !== "undefined" && CTRTOOL_STATIC;
+/**
+ * Defined, as true, by scripts/build-arches.ts: the static executable, with scripts/link/entry.c in front of
+ * Bun and scripts/link/shim.c behind it. Asked for where it is used, so that the bundler drops the other case.
+ */
+declare global {
+  const CTRTOOL_STATIC: true | undefined;
+}
 
 const callArguments = 6;
 const systemCall: Signature = { args: Array(callArguments + 1).fill("i64"), returns: "i64_fast" };
@@ -61,7 +63,7 @@ let bound: NativeFunction | undefined;
  * that the kernel is to remember; those passed here live until the call returns. See syscall(2).
  */
 export function syscall(number: number, ...args: readonly Argument[]): number {
-  bound ??= isStatic ? bindStatic() : bindDynamic();
+  bound ??= typeof CTRTOOL_STATIC === "undefined" ? bindDynamic() : bindStatic();
   const [a, b, c, d, e, f] = args;
   return Number(bound(number, word(a), word(b), word(c), word(d), word(e), word(f)));
 }
