@@ -56,6 +56,11 @@ const inPlace: Reader<number | "in place"> = reader((word) =>
   word.startsWith("i") ? "in place" : Number(readNumber(word, "c", BigInt(I32_MAX))),
 );
 
+/** `--seccomp`: a descriptor, or a file (with a slash if its name is a number). */
+const filterSource: Reader<number | string> = reader((word) =>
+  /^[0-9]+$/.test(word) ? Number(readNumber(word, "decimal", BigInt(I32_MAX))) : readBy(path, word),
+);
+
 const descriptor = decimal(I32_MAX);
 const id = unsigned(U32_MAX);
 
@@ -274,6 +279,21 @@ export const spec = defineSpec({
       help: "write a byte to FD when all is set up",
     },
 
+    intoCgroup: {
+      long: "into-cgroup",
+      metavar: "DIR",
+      value: path,
+      added: true,
+      help: "the new process is born in this version 2 cgroup",
+    },
+    seccomp: {
+      long: "seccomp",
+      metavar: "FILE|FD",
+      value: filterSource,
+      added: true,
+      help: "install this BPF filter, as late as possible with -D",
+    },
+
     wait: { short: "w", long: "wait", help: "wait for the program and return its status" },
     fork: { long: "fork", help: "fork once more; the first process waits" },
     forkDaemon: { long: "fork-daemon", help: "fork once more; the first process exits" },
@@ -342,6 +362,7 @@ export function plan({ options, operands, sequence }: Input<typeof spec>, given:
     mountProc: options.mountProc,
     staysDumpable: options.dumpable,
     clearCapabilities: clearing.on,
+    ...(options.seccomp === undefined ? {} : { filter: options.seccomp }),
     ...(options.notify === undefined ? {} : { notify: options.notify }),
     fork: chosenFork(options),
     payload: chosenPayload(options, operands),
@@ -375,6 +396,7 @@ function newProcess(options: Options, namespaces: readonly NamespaceLetter[], in
     ...(options.uidMap === undefined ? {} : { uidMap: formatIdMap(options.uidMap) }),
     ...(options.gidMap === undefined ? {} : { gidMap: formatIdMap(options.gidMap) }),
     denySetgroups: options.denySetgroups,
+    ...(options.intoCgroup === undefined ? {} : { intoCgroup: options.intoCgroup }),
     limits: options.limits,
     ...(options.lockFile === undefined ? {} : { lockFile: options.lockFile }),
     ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
@@ -491,8 +513,10 @@ function clearsCapabilities(options: Options): { on: boolean; automatic: boolean
 
 /** Descriptors that an option names must be open; they are looked at before anything is done. */
 function openDescriptors(options: Options): Step[] {
-  const { execFd, notify, userNamespace, closeDescriptors } = options;
-  const fds = [execFd, notify, userNamespace, ...closeDescriptors].filter((fd) => typeof fd === "number");
+  const { execFd, notify, userNamespace, seccomp, closeDescriptors } = options;
+  const fds = [execFd, notify, userNamespace, seccomp, ...closeDescriptors].filter(
+    (fd) => typeof fd === "number",
+  );
   return fds.map((fd) => call("fcntl", [fd, F_GETFD], `descriptor ${fd}`));
 }
 
@@ -564,6 +588,7 @@ function refuseInPlace(options: Options): void {
     [options.gidMap !== undefined, "gid-map"],
     [options.denySetgroups, "disable-setgroups"],
     [options.execAnonymous, "exec-anon-fd"],
+    [options.intoCgroup !== undefined, "into-cgroup"],
   ];
   for (const [given, name] of without) {
     if (given) throw new UsageError(`--${name} has no effect with --userns-fd`);

@@ -1,10 +1,14 @@
 /** What each option of the launcher does, seen from inside or outside of what it starts. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { plan, spec } from "../../src/applets/launcher.ts";
 import { parse } from "../../src/cli/parse.ts";
 import { calls } from "../../src/program/explain.ts";
+import { nativeArch } from "../../src/sys/arch.ts";
+import { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from "../../src/sys/constants.ts";
+import { seccomp_data, sock_filter } from "../../src/sys/structs.ts";
+import { type SyscallName, syscallNumbers } from "../../src/sys/syscalls.ts";
 import { ctrtool, inDirectory, mountScript, ordinaryGiven, type Ran, script } from "../support/ctrtool.ts";
 
 const rootless = ["-U", "--uid-map=0.1000.1", "--gid-map=0.1000.1", "--disable-setgroups", "-g"];
@@ -183,6 +187,62 @@ describe("ids and privileges", () => {
   test("-V empties the environment", () => {
     expect(launch(["-wV"], ["/usr/bin/env"]).stdout).toBe("");
     expect(launch(["-wV"], ["env"]).status).toBe(0);
+  });
+});
+
+describe("seccomp and cgroup", () => {
+  /** A filter for this machine that answers `errno` to one system call and allows the rest, see seccomp(2). */
+  function filterFor(call: SyscallName, errno: number): Uint8Array {
+    const [load, jumpIfEqual, give] = [0x20, 0x15, 0x06];
+    return sock_filter.packAll([
+      { code: load, k: seccomp_data.offset("nr") },
+      { code: jumpIfEqual, jf: 1, k: syscallNumbers[nativeArch()][call] },
+      { code: give, k: SECCOMP_RET_ERRNO | errno },
+      { code: give, k: SECCOMP_RET_ALLOW },
+    ]);
+  }
+
+  test("--seccomp takes a file or a descriptor, with and without no_new_privs", () => {
+    inDirectory((directory) => {
+      const file = join(directory, "filter");
+      writeFileSync(file, filterFor("uname", 95));
+      for (const options of [["-D"], ["-b3"], ["-mD"], ["-D", "--clear-caps-before-exec=0", ...rootless]]) {
+        const ordinary = options.length > 2;
+        const ran = launch(["-w", ...options, `--seccomp=${file}`], ["uname"], ordinary);
+        expect(ran.stderr).toContain("Operation not supported");
+        expect({ status: ran.status, stdout: ran.stdout }).toEqual({ status: 1, stdout: "" });
+      }
+      const mode = `ctrtool launcher -w -D --seccomp=7 grep Seccomp: /proc/self/status 7<${file}`;
+      expect(script(mode).stdout).toBe("Seccomp:\t2\n");
+    });
+  });
+  test("--seccomp refuses what is no filter", () => {
+    inDirectory((directory) => {
+      const file = join(directory, "filter");
+      for (const [content, says] of [
+        [new Uint8Array(0), "seccomp: FILE is empty"],
+        [new Uint8Array(7), "seccomp: FILE is no array of BPF instructions"],
+        [new Uint8Array(8 * 4097), "seccomp: FILE is longer than 4096 instructions"],
+        [new Uint8Array(8), "seccomp: FILE: EINVAL (Invalid argument); hint: "],
+      ] as const) {
+        writeFileSync(file, content);
+        const { status, stdout, stderr } = launch(["-w", "-D", `--seccomp=${file}`], ["echo", "started"]);
+        expect({ status, stdout }).toEqual({ status: 125, stdout: "" });
+        expect(stderr).toStartWith(`ctrtool launcher: ${says.replace("FILE", file)}`);
+      }
+    });
+  });
+  test("--into-cgroup: the process is born there", () => {
+    const cgroup = `/sys/fs/cgroup/unified/ctrtool-test-${process.pid}`;
+    mkdirSync(cgroup);
+    try {
+      const { stdout } = launch(["-w", `--into-cgroup=${cgroup}`], ["grep", "^0:", "/proc/self/cgroup"]);
+      expect(stdout).toBe(`0::/ctrtool-test-${process.pid}\n`);
+      const missing = launch(["-w", `--into-cgroup=${cgroup}/none`], ["echo", "started"]);
+      expect(missing).toMatchObject({ status: 125, stdout: "" });
+    } finally {
+      rmdirSync(cgroup);
+    }
   });
 });
 

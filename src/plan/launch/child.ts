@@ -44,6 +44,7 @@ import { keepChildStatus, restoreChildStatus, restoreInherited } from "../inheri
 import { enter } from "../namespaces.ts";
 import { changePrivileges, clearCapabilities, noNewPrivileges } from "../privileges.ts";
 import { mountProc } from "../proc.ts";
+import { installFilter } from "../seccomp.ts";
 import { numberText } from "../text.ts";
 import { waitForLast } from "../wait.ts";
 import { type Inside, launcherVariables } from "./launch.ts";
@@ -60,6 +61,8 @@ export interface Links {
   readonly log?: Variable;
   /** The program's end of a socket pair. */
   readonly socket?: Variable;
+  /** The seccomp filter to install. */
+  readonly filter?: { readonly fd: number | Variable; readonly what: string };
   /** The file to execute, if it is executed by descriptor. */
   readonly executed?: number | Variable;
 }
@@ -68,6 +71,7 @@ export interface Links {
 export function inChild(inside: Inside, links: Links, given: Given): Step[] {
   const environment = programEnvironment(inside, links);
   const nothing = variable("/dev/null");
+  const filter = links.filter === undefined ? [] : [installFilter(links.filter.fd, links.filter.what)];
   const steps: Step[] = [
     ...(inside.hostname === undefined ? [] : [setHostname(inside.hostname)]),
     ...links.closeOthers,
@@ -91,6 +95,7 @@ export function inChild(inside: Inside, links: Links, given: Given): Step[] {
     ...changeRoot(inside),
     ...inside.entriesAfter.map(({ entry, text }) => enter(entry, text)),
     ...(inside.staysDumpable ? [] : [notDumpable()]),
+    ...(inside.noNewPrivileges ? [] : filter),
     ...(inside.clearCapabilities ? [clearCapabilities()] : []),
     ...(links.log ? [onto(links.log, 1), onto(links.log, 2)] : []),
     ...notify(inside.notify),
@@ -99,6 +104,8 @@ export function inChild(inside: Inside, links: Links, given: Given): Step[] {
     ...steps,
     ...(inside.fork.when === "late" ? lastFork(inside, links, given) : []),
     ...environment.steps,
+    // As late as possible, so that the filter need not allow what we do; without no_new_privs it takes a capability.
+    ...(inside.noNewPrivileges ? filter : []),
     ...execute(inside, links, environment.entries),
   ];
 }

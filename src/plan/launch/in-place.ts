@@ -5,15 +5,17 @@ import { CLONE_NEWUSER } from "../../sys/constants.ts";
 import type { Given } from "../../sys/given.ts";
 import { enter, namespaceFlags } from "../namespaces.ts";
 import { inChild } from "./child.ts";
-import { executedFile } from "./executed.ts";
+import { executedFile, filterFile } from "./files.ts";
 import type { InPlace } from "./launch.ts";
 
 export function inPlaceSteps(launch: InPlace, given: Given): Step[] {
   const { userNamespace } = launch;
   const flags = namespaceFlags(launch.namespaces);
   const executed = executedFile(launch.inside.payload);
+  const filter = filterFile(launch.inside.filter);
   return [
     ...executed.open,
+    ...filter.open,
     ...(userNamespace === undefined
       ? []
       : [call("setns", [userNamespace, CLONE_NEWUSER], `user namespace on descriptor ${userNamespace}`)]),
@@ -25,6 +27,7 @@ export function inPlaceSteps(launch: InPlace, given: Given): Step[] {
         closeOthers: [],
         meet: [],
         closeBeforeFork: [],
+        ...filter.links,
         ...(executed.fd === undefined ? {} : { executed: executed.fd }),
       },
       given,

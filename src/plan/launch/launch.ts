@@ -70,6 +70,8 @@ export interface Inside {
   readonly mountProc: boolean;
   readonly staysDumpable: boolean;
   readonly clearCapabilities: boolean;
+  /** A seccomp filter: an open descriptor, or a file of the host's root. */
+  readonly filter?: number | string;
   readonly notify?: number;
   readonly fork: LastFork;
   readonly payload: Payload;
@@ -81,6 +83,8 @@ export interface Launch {
   readonly namespaces: readonly NamespaceLetter[];
   /** Pids for clone3(2), innermost namespace first. */
   readonly setTid: readonly number[];
+  /** Directory of a version 2 cgroup that the new process is born in. */
+  readonly intoCgroup?: string;
   /** Effective uid while cloning: the owner of a new user namespace. */
   readonly ownerUid?: number;
   readonly uidMap?: IdMapText;

@@ -37,12 +37,14 @@ import {
 import {
   AF_UNIX,
   AT_FDCWD,
+  CLONE_INTO_CGROUP,
   CLONE_PIDFD,
   F_SETFD,
   LOCK_EX,
   O_APPEND,
   O_CLOEXEC,
   O_CREAT,
+  O_DIRECTORY,
   O_RDONLY,
   O_RDWR,
   O_TRUNC,
@@ -60,7 +62,7 @@ import { restoreEffective } from "../privileges.ts";
 import { openProcess } from "../proc.ts";
 import { reap, waitFor } from "../wait.ts";
 import { inChild, type Links } from "./child.ts";
-import { executedFile } from "./executed.ts";
+import { executedFile, filterFile } from "./files.ts";
 import type { Launch, Limit } from "./launch.ts";
 import { becomeScript, runScript, type ScriptLinks } from "./script.ts";
 
@@ -90,6 +92,7 @@ class Session {
   readonly socketInChild = variable("socket in the child");
   readonly socket = variable("socket");
   readonly releaseWord = variable("release word");
+  readonly cgroup = variable("cgroup");
   /** Whether there is a child that is not reaped. */
   readonly childLives = variable("child lives");
 }
@@ -98,15 +101,19 @@ class Session {
 export function launchSteps(launch: Launch, given: Given): Step[] {
   const session = new Session();
   const executed = executedFile(launch.inside.payload);
+  const filter = filterFile(launch.inside.filter);
+  const links = { ...childLinks(launch, session, executed.fd), ...filter.links };
   return [
     ...keepChildStatus(given),
     ...(launch.inside.notify === undefined ? [] : [closeOnExec(launch.inside.notify)]),
     ...executed.open,
+    ...filter.open,
+    ...openCgroup(launch.intoCgroup, session),
     ...(launch.lockFile === undefined ? [] : lock(launch.lockFile, session)),
     ...(launch.logFile === undefined ? [] : [openLog(launch.logFile, session)]),
     pipe(session.ready, "the ready pipe"),
     pipe(session.release, "the release pipe"),
-    ...asOwner(launch.ownerUid, [cloneChild(launch, session, executed.fd, given)]),
+    ...asOwner(launch.ownerUid, [cloneChild(launch, session, links, given)]),
     set(session.childLives, 1),
     attempt(prepare(launch, session, executed.fd, given), endChild(session), "fail"),
     ...outcome(launch, session),
@@ -156,15 +163,14 @@ function asOwner(owner: number | undefined, steps: readonly Step[]): Step[] {
   ];
 }
 
-function cloneChild(
-  launch: Launch,
-  session: Session,
-  executed: number | Variable | undefined,
-  given: Given,
-): Step {
+function openCgroup(path: string | undefined, { cgroup }: Session): Step[] {
+  if (path === undefined) return [];
+  return [call("openat", [AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC], path, { into: cgroup })];
+}
+
+function cloneChild(launch: Launch, session: Session, links: Links, given: Given): Step {
   const pidfd = needsPidfd(launch) ? CLONE_PIDFD : 0;
   const flags = namespaceFlags(launch.namespaces) | pidfd;
-  const links = childLinks(launch, session, executed);
   const tellFailure = call("write", [session.ready.write, "!", 1], "the launcher", { accept: "any" });
   const shared = {
     what: "the first process",
@@ -174,17 +180,32 @@ function cloneChild(
     failure: launchFailure,
   };
   const pidfdAt = pidfd ? at(session.pidfd) : 0;
-  if (launch.setTid.length === 0) {
+  const { setTid, intoCgroup } = launch;
+  if (setTid.length === 0 && intoCgroup === undefined) {
     return fork({ ...shared, call: "clone", args: [flags | SIGCHLD, 0, pidfdAt, 0, 0] });
   }
   const arguments_ = area("clone arguments", clone_args.size);
-  const tids = new Uint8Array(new Uint32Array(launch.setTid).buffer);
-  return group("clone with chosen pids", [
-    store(arguments_, clone_args.offset("flags"), 8, flags),
+  const tids = new Uint8Array(new Uint32Array(setTid).buffer);
+  const chosen =
+    setTid.length === 0
+      ? []
+      : [
+          store(arguments_, clone_args.offset("set_tid"), 8, tids),
+          store(arguments_, clone_args.offset("set_tid_size"), 8, setTid.length),
+        ];
+  const born =
+    intoCgroup === undefined ? [] : [store(arguments_, clone_args.offset("cgroup"), 8, session.cgroup)];
+  return group("clone with more arguments", [
+    store(
+      arguments_,
+      clone_args.offset("flags"),
+      8,
+      BigInt(flags) | BigInt(intoCgroup ? CLONE_INTO_CGROUP : 0),
+    ),
     store(arguments_, clone_args.offset("pidfd"), 8, pidfdAt),
     store(arguments_, clone_args.offset("exit_signal"), 8, SIGCHLD),
-    store(arguments_, clone_args.offset("set_tid"), 8, tids),
-    store(arguments_, clone_args.offset("set_tid_size"), 8, launch.setTid.length),
+    ...chosen,
+    ...born,
     fork({ ...shared, call: "clone3", args: [arguments_, clone_args.size] }),
   ]);
 }

@@ -1,4 +1,4 @@
-/** The file that the program is executed from, when it is executed by descriptor. */
+/** Files of the host that a launch opens first: what is executed by descriptor, and a seccomp filter. */
 
 import { call, type Step, type Variable, variable, when } from "../../program/steps.ts";
 import {
@@ -10,7 +10,8 @@ import {
   O_RDONLY,
 } from "../../sys/constants.ts";
 import { EINVAL } from "../../sys/errno.ts";
-import type { Payload } from "./launch.ts";
+import type { Links } from "./child.ts";
+import type { Inside, Payload } from "./launch.ts";
 
 export interface ExecutedFile {
   /** Opens or makes it, in the host's root. */
@@ -27,6 +28,16 @@ export function executedFile(payload: Payload): ExecutedFile {
   if ("fd" in source) return { open: [], fd: source.fd };
   const { hostPath } = source;
   return { open: [call("openat", [AT_FDCWD, hostPath, O_RDONLY | O_CLOEXEC], hostPath, { into: fd })], fd };
+}
+
+/** A seccomp filter's file, opened in the host's root before anything is changed. */
+export function filterFile(filter: Inside["filter"]): { open: Step[]; links: Pick<Links, "filter"> } {
+  if (filter === undefined) return { open: [], links: {} };
+  if (typeof filter === "number")
+    return { open: [], links: { filter: { fd: filter, what: `descriptor ${filter}` } } };
+  const fd = variable("filter");
+  const open = call("openat", [AT_FDCWD, filter, O_RDONLY | O_CLOEXEC], filter, { into: fd });
+  return { open: [open], links: { filter: { fd, what: filter } } };
 }
 
 /** MFD_EXEC says what kernels before 6.3 take for granted, and do not know. */
