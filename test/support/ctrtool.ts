@@ -1,8 +1,10 @@
 /** Running the built binary: what the tests of the applets share. */
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UsageError } from "../../src/cli/failure.ts";
+import { executable } from "../../src/program/run.ts";
+import type { Program } from "../../src/program/steps.ts";
 import { nativeArch } from "../../src/sys/arch.ts";
 import type { Given } from "../../src/sys/given.ts";
 
@@ -99,11 +101,21 @@ export function mountScript(text: string, options: RunOptions = {}): Ran {
 /** Calls `use` with a directory of its own, which everybody may enter, and which is gone afterwards. */
 export function inDirectory<Result>(use: (directory: string) => Result): Result {
   const directory = mkdtempSync(join(tmpdir(), "ctrtool-"));
+  chmodSync(directory, 0o755);
   try {
     return use(directory);
   } finally {
     rmSync(directory, { recursive: true });
   }
+}
+
+/** Calls `use` with the path of a program as an executable file: for tracing it without the runtime before it. */
+export function withProgram<Result>(program: Program, use: (file: string) => Result): Result {
+  return inDirectory((directory) => {
+    const file = join(directory, "program");
+    writeFileSync(file, executable(program, nativeArch()), { mode: 0o755 });
+    return use(file);
+  });
 }
 
 /** What a process is given if nothing is special about it. */
