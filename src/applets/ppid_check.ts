@@ -20,6 +20,7 @@ import { noNewPrivileges } from "../plan/privileges.ts";
 import { numberText } from "../plan/text.ts";
 import { waitFor } from "../plan/wait.ts";
 import {
+  attempt,
   call,
   exit,
   fork,
@@ -308,7 +309,12 @@ function inChild(input: Input<typeof spec>, given: Given, parent: Variable): Ste
       child: [...prepare(options, given, self), ...execute(input, given)],
       failure: spec.usageStatus,
     }),
-    ...waitFor(child, "the child process", status),
+    // Nobody would know of the child any more.
+    attempt(
+      waitFor(child, "the child process", status),
+      [call("kill", [child, SIGKILL], "the child")],
+      "fail",
+    ),
     exit(status),
   ];
 }
