@@ -73,7 +73,8 @@ function describeSteps(steps: readonly Step[], depth: number, lines: string[]): 
 
 function describe(step: Step, depth: number, lines: string[]): void {
   const say = (text: string): void => {
-    lines.push("  ".repeat(depth) + text);
+    // Titles and names may have bytes of arguments in them.
+    lines.push("  ".repeat(depth) + oneLine(text));
   };
   const inner = (steps: readonly Step[]): void => describeSteps(steps, depth + 1, lines);
   switch (step.kind) {
@@ -128,7 +129,7 @@ function describe(step: Step, depth: number, lines: string[]): void {
       say(`exit with status ${typeof step.status === "number" ? step.status : step.status.name}`);
       break;
     case "fail":
-      say(`fail: ${step.step}: ${typeof step.what === "string" ? oneLine(step.what) : step.what.name}`);
+      say(`fail: ${step.step}: ${typeof step.what === "string" ? step.what : step.what.name}`);
       break;
     case "attempt":
       inner(step.body);

@@ -67,7 +67,7 @@ export class Memory {
   fork(): Memory {
     const copy = new Memory();
     for (const { start, bytes, shared } of this.#regions)
-      copy.map(start, shared ? bytes : bytes.slice(), shared);
+      copy.map(start, shared ? bytes : new Uint8Array(bytes), shared);
     return copy;
   }
 
@@ -331,7 +331,8 @@ export class Interpreter implements Target {
   run(options: RunOptions): Outcome {
     const base = options.base ?? defaultBase;
     const memory = new Memory();
-    memory.map(base, options.data.slice());
+    // Not by slice(), which makes no copy of a Buffer.
+    memory.map(base, new Uint8Array(options.data));
     for (const [address, bytes] of options.shared ?? []) memory.map(address, bytes, true);
     const names = new Map(Object.entries(options.numbers).map(([name, number]) => [number, name]));
     const argument = this.#entry === "function" ? BigInt.asIntN(64, options.argument ?? 0n) : undefined;

@@ -147,9 +147,9 @@ function readRecord(
   bytes: Uint8Array,
   failures: readonly Failure[],
 ): (Failure & { errno: number }) | undefined {
-  const [record, error] = new BigInt64Array(bytes.slice().buffer);
+  const [record, error = 0n] = new BigInt64Array(bytes.slice().buffer);
   const failure = failures[Number(record) - 1];
-  return failure && { ...failure, errno: -Number(error) };
+  return failure && { ...failure, errno: Number(-error) };
 }
 
 function native(name: SyscallName, ...args: (number | Uint8Array)[]): number {

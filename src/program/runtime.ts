@@ -143,13 +143,17 @@ export class Runtime {
     target.leave();
   }
 
-  /** Digits by subtracting powers of ten: short on both machines, and texts are rare. */
+  /**
+   * Digits by counting powers of ten: short on both machines, and texts are rare. Below zero, where there is a
+   * counterpart to every number.
+   */
   private decimalRoutine(): void {
     const { target, data } = this;
     const digits = data.cell();
     const power = data.cell();
     const powers = data.record([...Array.from({ length: 18 }, (_, index) => 10n ** BigInt(18 - index)), 0]);
-    const positive = target.label();
+    const negative = target.label();
+    const start = target.label();
     const nextPower = target.label();
     const nextUnit = target.label();
     const digitDone = target.label();
@@ -167,12 +171,14 @@ export class Runtime {
     target.bind(this.decimalLabel);
     target.enter();
     target.fetch(this.value);
-    target.branch(">=", 0, positive);
-    this.appendText(data.string("-"));
+    target.branch("<", 0, negative);
     target.fetch(0);
     target.compute("sub", this.value);
     target.keep(this.value);
-    target.bind(positive);
+    target.jump(start);
+    target.bind(negative);
+    this.appendText(data.string("-"));
+    target.bind(start);
     target.fetch(0);
     target.keep(digits);
     target.fetch(powers);
@@ -187,8 +193,8 @@ export class Runtime {
     target.keep(this.scratch);
     target.bind(nextUnit);
     target.fetch(this.value);
-    target.branch("<", this.scratch, digitDone);
-    target.compute("sub", this.scratch);
+    target.compute("add", this.scratch);
+    target.branch(">", 0, digitDone);
     target.keep(this.value);
     this.advance(digit, 1);
     target.jump(nextUnit);
@@ -204,7 +210,8 @@ export class Runtime {
     target.jump(nextPower);
 
     target.bind(units);
-    target.fetch(this.value);
+    target.fetch(0);
+    target.compute("sub", this.value);
     appendDigit();
     target.leave();
   }
@@ -261,7 +268,7 @@ export class Runtime {
     target.leave();
   }
 
-  /** Appends `: ERRNO (text)`, found by counting lines in one long text of them all. */
+  /** Appends `: ERRNO (text)`, found by counting lines in one long text of them all, or `: errno N`. */
   private errno(): void {
     const { target, data } = this;
     const lines = data.string(errnoLines());
@@ -269,6 +276,7 @@ export class Runtime {
     const nextByte = target.label();
     const found = target.label();
     const copy = target.label();
+    const unknown = target.label();
     const end = target.label();
     const position = data.cell();
     const buffer = data.record([0]);
@@ -283,7 +291,7 @@ export class Runtime {
     target.branch("==", 0, found);
     target.bind(nextByte);
     this.byteAt(position);
-    target.branch("==", 0, end);
+    target.branch("==", 0, unknown);
     target.keep(this.scratch);
     this.advance(position, 1);
     target.fetch(this.scratch);
@@ -298,6 +306,12 @@ export class Runtime {
     this.appendText(buffer);
     this.advance(position, 1);
     target.jump(copy);
+    target.bind(unknown);
+    this.appendText(data.string("errno "));
+    target.fetch(0);
+    target.compute("sub", this.error);
+    target.keep(this.scratch);
+    this.appendDecimal(this.scratch);
     target.bind(end);
   }
 

@@ -37,6 +37,8 @@ export interface Ended {
   readonly signal: string | number | undefined;
   /** Standard output, one character a byte. */
   readonly output: string;
+  /** Standard error. */
+  readonly errors: string;
 }
 
 /** Executes an ELF image. */
@@ -45,10 +47,13 @@ export function execute(arch: Arch, image: Uint8Array): Ended {
     const file = join(directory, "program");
     writeFileSync(file, image);
     chmodSync(file, 0o755);
-    const done = Bun.spawnSync([...runner(arch), file], { stdin: "ignore", stderr: "ignore" });
-    const signal = done.signalCode;
-    const status = signal === undefined ? done.exitCode : undefined;
-    return { status, signal, output: done.stdout.toString("latin1") };
+    const done = Bun.spawnSync([...runner(arch), file], { stdin: "ignore" });
+    const [signal, output, errors] = [
+      done.signalCode,
+      done.stdout.toString("latin1"),
+      done.stderr.toString("latin1"),
+    ];
+    return { status: signal === undefined ? done.exitCode : undefined, signal, output, errors };
   });
 }
 

@@ -43,17 +43,15 @@ function interpreted({ build, zeroed = 0, files }: Unjudged): Ended {
   data.set(image);
   const kernel = new FakeKernel(files);
   const outcome = target.run({ data, numbers, kernel: kernel.answer });
-  return { status: outcome.status ?? kernel.executed, signal: undefined, output: kernel.output };
+  const { output, errors } = kernel;
+  return { status: outcome.status ?? kernel.executed, signal: undefined, output, errors };
 }
 
 /** What to expect of a case, with the shown values as the bytes that they are written as. */
 function expected({ status = 0, output }: Case): Ended {
-  if (typeof output === "string") return { status, signal: undefined, output };
-  return {
-    status,
-    signal: undefined,
-    output: Buffer.from(BigInt64Array.from(output).buffer).toString("latin1"),
-  };
+  const bytes =
+    typeof output === "string" ? output : Buffer.from(BigInt64Array.from(output).buffer).toString("latin1");
+  return { status, signal: undefined, output: bytes, errors: "" };
 }
 
 describe.each([...cases])("$name", (one) => {

@@ -12,12 +12,14 @@ export interface FakeFile {
 }
 
 /**
- * A kernel of few calls: descriptor 1 with what was written to it, pipes, children, and files that can be
+ * A kernel of few calls: descriptors 1 and 2 with what was written to them, pipes, children, and files that can be
  * executed. A child runs to its end inside its parent's clone, so nothing in it may wait for the parent.
  */
 export class FakeKernel {
   /** What was written to descriptor 1, one character a byte. */
   output = "";
+  /** What was written to descriptor 2. */
+  errors = "";
   /** Status of the process 0, if it executed a file. */
   executed: number | undefined;
   readonly #files: Readonly<Record<string, FakeFile>>;
@@ -38,7 +40,7 @@ export class FakeKernel {
       case "write":
         return this.#write(first, memory.bytes(second, Number(third)));
       case "read":
-        return this.#read(first, memory.bytes(second, Number(third)));
+        return this.#read(first, memory, second, Number(third));
       case "pipe2":
         return this.#pipe(memory, first);
       case "close":
@@ -63,15 +65,17 @@ export class FakeKernel {
   #write(descriptor: bigint, bytes: Uint8Array): number {
     const pipe = this.#pipes.get(descriptor - 1n);
     if (descriptor === 1n) this.output += Buffer.from(bytes).toString("latin1");
+    else if (descriptor === 2n) this.errors += Buffer.from(bytes).toString("latin1");
     else if (pipe) pipe.push(...bytes);
     else return -EBADF;
     return bytes.length;
   }
 
-  #read(descriptor: bigint, into: Uint8Array): number {
-    const bytes = this.#pipes.get(descriptor)?.splice(0, into.length);
-    if (!bytes) return -EBADF;
-    into.set(bytes);
+  #read(descriptor: bigint, memory: Memory, into: bigint, length: number): number {
+    const pipe = this.#pipes.get(descriptor);
+    if (!pipe) return -EBADF;
+    const bytes = pipe.splice(0, length);
+    memory.bytes(into, length).set(bytes);
     return bytes.length;
   }
 
