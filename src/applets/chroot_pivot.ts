@@ -9,12 +9,11 @@ import { applet } from "../cli/applet.ts";
 import { UsageError } from "../cli/failure.ts";
 import { defineSpec, type Input } from "../cli/spec.ts";
 import { path } from "../cli/values/text.ts";
+import { readFacts } from "../plan/file-facts.ts";
 import {
-  area,
   call,
   fail,
   folded,
-  load,
   type Program,
   type Step,
   set,
@@ -23,7 +22,6 @@ import {
   when,
 } from "../program/steps.ts";
 import {
-  AT_EMPTY_PATH,
   AT_FDCWD,
   MNT_DETACH,
   O_CLOEXEC,
@@ -34,9 +32,9 @@ import {
   STATX_INO,
   STATX_MNT_ID,
 } from "../sys/constants.ts";
-import { EBUSY, EINVAL, ELOOP, EPERM } from "../sys/errno.ts";
+import { EBUSY, EINVAL, ELOOP, ENOSYS, EPERM } from "../sys/errno.ts";
 import type { Given } from "../sys/given.ts";
-import { open_how, statx } from "../sys/structs.ts";
+import { open_how } from "../sys/structs.ts";
 
 const notEntered = 2;
 const notPivoted = 3;
@@ -92,34 +90,32 @@ const pivotHints = {
 
 /** What an inode is known by: its file system, its number, and the mount it is seen through. */
 const identity = ["stx_dev_major", "stx_dev_minor", "stx_ino", "stx_mnt_id"] as const;
-const identityWidths = { stx_dev_major: 4, stx_dev_minor: 4, stx_ino: 8, stx_mnt_id: 8 } as const;
 
 /** Fails if the directory is the caller's root. Kernels before 5.8 do not tell mounts apart: both are 0. */
 function refuseLiveRoot(directory: Variable, name: string): Step {
-  const root = area("facts of /", statx.size);
-  const other = area("facts of CHROOT_DIR", statx.size);
   const mask = STATX_INO | STATX_MNT_ID;
-  const difference = variable("difference");
+  const pairs = identity.map((field) => {
+    return { field, root: variable(`${field} of /`), other: variable(`${field} of CHROOT_DIR`) };
+  });
+  const different = variable("different");
+  const what = `"${name}" is the root directory in use: --live-root allows that`;
   return folded("fail if that is the root directory in use", [
-    call("statx", [AT_FDCWD, "/", 0, mask, root], "/"),
-    call("statx", [directory, "", AT_EMPTY_PATH, mask, other], name),
-    set(difference, 0),
-    ...identity.flatMap((field) => {
-      const [one, two] = [variable(`${field} of /`), variable(field)];
-      const [offset, width] = [statx.offset(field), identityWidths[field]];
-      return [
-        load(one, root, offset, width),
-        load(two, other, offset, width),
-        when(one, "!=", two, [set(difference, 1)]),
-      ];
-    }),
-    when(difference, "==", 0, [
-      fail({
-        step: "pivot_root",
-        what: `"${name}" is the root directory in use: --live-root allows that`,
-        status: notPivoted,
-      }),
-    ]),
+    ...readFacts(
+      AT_FDCWD,
+      "/",
+      mask,
+      pairs.map(({ field, root }) => [field, root] as const),
+      "/",
+    ),
+    ...readFacts(
+      directory,
+      name,
+      mask,
+      pairs.map(({ field, other }) => [field, other] as const),
+    ),
+    set(different, 0),
+    ...pairs.map(({ root, other }) => when(root, "!=", other, [set(different, 1)])),
+    when(different, "==", 0, [fail({ step: "pivot_root", what, status: notPivoted })]),
   ]);
 }
 
@@ -129,7 +125,7 @@ function openInside(root: Variable, path: string, resolve: number, into: Variabl
   return call("openat2", [root, path, how, how.length], path, {
     into,
     status: notPivoted,
-    hints: { [ELOOP]: "it has a symlink in it that may not be followed" },
+    hints: { [ELOOP]: "it has a symlink in it that may not be followed", [ENOSYS]: "needs Linux 5.6" },
   });
 }
 

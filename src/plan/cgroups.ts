@@ -1,13 +1,11 @@
 /** Moving a process to other cgroups, of one or several hierarchies. See cgroups(7). */
 
 import {
-  area,
   attempt,
   call,
   compute,
   fail,
   folded,
-  load,
   type Step,
   set,
   type Variable,
@@ -16,7 +14,6 @@ import {
 } from "../program/steps.ts";
 import { nativeArch } from "../sys/arch.ts";
 import {
-  AT_EMPTY_PATH,
   AT_FDCWD,
   AT_REMOVEDIR,
   archConstants,
@@ -35,8 +32,9 @@ import {
   STATX_SIZE,
   STATX_TYPE,
 } from "../sys/constants.ts";
-import { EBUSY, EEXIST, ELOOP, ENOENT, EXDEV } from "../sys/errno.ts";
-import { open_how, statfs, statx } from "../sys/structs.ts";
+import { EBUSY, EEXIST, ELOOP, ENOENT, ENOSYS, EXDEV } from "../sys/errno.ts";
+import { open_how } from "../sys/structs.ts";
+import { readFacts, readFileSystem } from "./file-facts.ts";
 
 /** Which cgroups a process moves to. */
 export interface Destination {
@@ -89,11 +87,9 @@ export function enterCgroups(to: Destination): Step[] {
 }
 
 function moveUnified(base: Variable, unified: readonly string[], to: Destination, listed: Step[]): Step[] {
-  const facts = area("file system facts", statfs.size);
   const magic = variable("file system");
   return [
-    call("fstatfs", [base, facts], to.base),
-    load(magic, facts, statfs.offset("f_type"), 8),
+    ...readFileSystem(base, to.base, magic),
     when(magic, "==", CGROUP2_SUPER_MAGIC, moveAll(base, unified, to), listed),
   ];
 }
@@ -155,6 +151,7 @@ function openBeneath(
     into,
     accept,
     hints: {
+      [ENOSYS]: "needs Linux 5.6",
       [EXDEV]: "it leads out of the directory of the hierarchies",
       [ELOOP]: `${file} is a symlink, or there are too many of them`,
     },
@@ -191,21 +188,19 @@ function createCgroups(
  * directories: it must be empty or hold no more than what is about to be written.
  */
 function requireCgroup(procs: Variable, what: string): Step {
-  const facts = area("file system facts", statfs.size);
-  const status = area("file facts", statx.size);
   const [magic, type, size] = [variable("file system"), variable("type"), variable("size")];
   const refuse = fail({
     step: "fstatfs",
     what: `${what} is in no cgroup file system, and not empty (--any-filesystem overwrites it)`,
   });
   return folded(`see that ${what} is one of a cgroup`, [
-    call("fstatfs", [procs, facts], what),
-    load(magic, facts, statfs.offset("f_type"), 8),
+    ...readFileSystem(procs, what, magic),
     when(magic, "!=", CGROUP2_SUPER_MAGIC, [
       when(magic, "!=", CGROUP_SUPER_MAGIC, [
-        call("statx", [procs, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, status], what),
-        load(type, status, statx.offset("stx_mode"), 2),
-        load(size, status, statx.offset("stx_size"), 8),
+        ...readFacts(procs, what, STATX_TYPE | STATX_SIZE, [
+          ["stx_mode", type],
+          ["stx_size", size],
+        ]),
         compute(type, type, "and", S_IFMT),
         when(type, "!=", S_IFREG, [refuse]),
         when(size, ">", writer.length, [refuse]),

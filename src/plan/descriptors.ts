@@ -28,7 +28,7 @@ import {
   PROC_SUPER_MAGIC,
 } from "../sys/constants.ts";
 import { EBADF, EINVAL, EMFILE, ENOSYS, EPERM } from "../sys/errno.ts";
-import { statfs } from "../sys/structs.ts";
+import { readFileSystem } from "./file-facts.ts";
 
 /** Descriptor `target` is to become what `source` is now. */
 export interface Assignment {
@@ -138,16 +138,13 @@ function closeRanges(ranges: readonly Range[], limit: number | bigint): Step[] {
 /** /proc knows which descriptors are open, whatever the limit was when they were opened. */
 function closeOneByOne(ranges: readonly Range[], limit: number | bigint): Step {
   const directory = variable("/proc/self/fd");
-  const facts = area("file system facts", statfs.size);
-  const result = variable("result");
   const magic = variable("file system");
   return folded("where that is missing, close each that /proc/self/fd lists, or else all up to the limit", [
     call("openat", [AT_FDCWD, "/proc/self/fd/", O_RDONLY | O_CLOEXEC], "/proc/self/fd", {
       into: directory,
       accept: "any",
     }),
-    call("fstatfs", [directory, facts], "/proc/self/fd", { into: result, accept: "any" }),
-    load(magic, facts, statfs.offset("f_type"), 8),
+    ...readFileSystem(directory, "/proc/self/fd", magic, "any"),
     when(
       magic,
       "==",

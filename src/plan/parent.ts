@@ -6,16 +6,15 @@ import {
   compose,
   fail,
   folded,
-  load,
   type Step,
   set,
   type Variable,
   variable,
   when,
 } from "../program/steps.ts";
-import { AT_EMPTY_PATH, PID_FS_MAGIC, STATX_INO } from "../sys/constants.ts";
+import { PID_FS_MAGIC, STATX_INO } from "../sys/constants.ts";
 import { EINVAL, ESRCH } from "../sys/errno.ts";
-import { statfs, statx } from "../sys/structs.ts";
+import { readFacts, readFileSystem } from "./file-facts.ts";
 
 /** The process that the parent has to be. */
 export type Parent =
@@ -62,7 +61,6 @@ function refuse(parts: readonly (string | Variable)[]): Step {
 /** Since Linux 6.9 each process has an inode of its own in pidfs, which all its pidfds share. */
 function checkPidfd(fd: number, actual: Variable): Step[] {
   const what = `descriptor ${fd}`;
-  const facts = area("file system facts", statfs.size);
   const magic = variable("file system");
   const other = variable("pidfd of the parent");
   const [expectedInode, actualInode] = [variable("expected inode"), variable("inode")];
@@ -71,23 +69,17 @@ function checkPidfd(fd: number, actual: Variable): Step[] {
     what: `${what} is no pidfd, or this kernel is older than Linux 6.9`,
   });
   return [
-    call("fstatfs", [fd, facts], what),
-    load(magic, facts, statfs.offset("f_type"), 8),
+    ...readFileSystem(fd, what, magic),
     when(magic, "!=", PID_FS_MAGIC, [noPidfd]),
     call("pidfd_open", [actual, 0], "the parent", { into: other, accept: [EINVAL, ESRCH] }),
     set(actualInode, 0),
-    ...inode(fd, what, expectedInode),
-    when(other, ">=", 0, [...inode(other, "the parent", actualInode), call("close", [other], "the parent")]),
+    ...readFacts(fd, what, STATX_INO, [["stx_ino", expectedInode]]),
+    when(other, ">=", 0, [
+      ...readFacts(other, "the parent", STATX_INO, [["stx_ino", actualInode]]),
+      call("close", [other], "the parent"),
+    ]),
     when(actualInode, "!=", expectedInode, [
       refuse([`the process of ${what} is not the parent, or is gone: now it is `, actual]),
     ]),
-  ];
-}
-
-function inode(fd: number | Variable, what: string, into: Variable): Step[] {
-  const facts = area("file facts", statx.size);
-  return [
-    call("statx", [fd, "", AT_EMPTY_PATH, STATX_INO, facts], what),
-    load(into, facts, statx.offset("stx_ino"), 8),
   ];
 }

@@ -104,8 +104,7 @@ function withFiles(text: string, runner = script) {
   });
 }
 
-const list =
-  'for fd in /proc/self/fd/*; do f=$(readlink "$fd") && [ -f "$f" ] && echo -n "${fd##*/}${f##*/} "; done; true';
+const list = `for fd in /proc/self/fd/*; do f=$(readlink "$fd") && [ -f "$f" ] && echo -n "\${fd##*/}\${f##*/} "; done; true`;
 
 const success = { status: 0, stderr: "" };
 
@@ -144,7 +143,7 @@ describe("binary", () => {
 
   test("-s: the pid is that of the program", () => {
     const command = "export LISTEN_FDNAMES=old; ctrtool set_fds -s -f 5,6";
-    const show = "bash -c 'echo $(($$ == LISTEN_PID)) $LISTEN_FDS ${LISTEN_FDNAMES-none}'";
+    const show = `bash -c 'echo $(($$ == LISTEN_PID)) $LISTEN_FDS \${LISTEN_FDNAMES-none}'`;
     expect(withFiles(`${command} ${show}`)).toEqual({ ...success, stdout: "1 2 none\n" });
     const named = `${command} --names x,y ${show}`;
     expect(withFiles(named)).toEqual({ ...success, stdout: "1 2 x:y\n" });
