@@ -5,7 +5,7 @@ import { applet } from "../cli/applet.ts";
 import { UsageError } from "../cli/failure.ts";
 import { report } from "../cli/report.ts";
 import { defineSpec } from "../cli/spec.ts";
-import { linkNames } from "../cli/suite.ts";
+import { installedNames } from "../cli/suite.ts";
 import { path } from "../cli/values/text.ts";
 import { EEXIST, ENOENT } from "../sys/errno.ts";
 import { OperationError } from "../sys/failure.ts";
@@ -87,7 +87,7 @@ export default applet({
   spec,
   act: ({ options, operands: [directory] }, _given, suite) => {
     const target = executable();
-    const files = linkNames(suite).map((name) => `${directory}/${name}`);
+    const files = installedNames(suite).map((name) => `${directory}/${name}`);
     const taken = files.filter(exists);
     if (taken.length > 0 && !options.force) {
       return taken.map((file) => fail(new OperationError("link", file, EEXIST))).at(-1) ?? 1;

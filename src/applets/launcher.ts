@@ -8,7 +8,7 @@ import { UsageError } from "../cli/failure.ts";
 import { defineSpec, type Input } from "../cli/spec.ts";
 import { capabilities } from "../cli/values/capability.ts";
 import { formatIdMap, idMap } from "../cli/values/id-map.ts";
-import { type EntryWord, namespaceEntry } from "../cli/values/namespace.ts";
+import { type EntryWord, namespaceEntry, resolveEntry } from "../cli/values/namespace.ts";
 import { decimal, I32_MAX, letters, list, readNumber, U32_MAX, u64, unsigned } from "../cli/values/number.ts";
 import { type Reader, readBy, reader } from "../cli/values/reader.ts";
 import { resourceLimit } from "../cli/values/rlimit.ts";
@@ -18,7 +18,7 @@ import { defaultPath } from "../plan/exec.ts";
 import { inPlaceSteps } from "../plan/launch/in-place.ts";
 import type { Inside, LastFork, NamedEntry, Payload, Script } from "../plan/launch/launch.ts";
 import { launchFailure, launchSteps } from "../plan/launch/parent.ts";
-import { type Entry, type NamespaceLetter, namespaceKinds } from "../plan/namespaces.ts";
+import { type NamespaceLetter, namespaceKinds } from "../plan/namespaces.ts";
 import type { Privileges } from "../plan/privileges.ts";
 import { call, fail, group, type Program, type Step, variable, when } from "../program/steps.ts";
 import {
@@ -484,17 +484,8 @@ function chosenPayload(options: Options, words: readonly string[]): Payload {
   return { form: "search", words: [program, ...args] };
 }
 
-function named({ target, text, ...rest }: EntryWord, given: Given): NamedEntry {
-  return {
-    text,
-    entry: { ...rest, target: target.form === "variable" ? lookUp(target.name, given) : target },
-  };
-}
-
-function lookUp(name: string, given: Given): Entry["target"] {
-  const value = variableValue(given.environment, name);
-  if (value === undefined) throw new UsageError(`$${name} is not set`);
-  return { form: "descriptor", fd: Number(readNumber(value, "decimal", BigInt(I32_MAX))) };
+function named(word: EntryWord, given: Given): NamedEntry {
+  return { text: word.text, entry: resolveEntry(word, given) };
 }
 
 /** Whether clear-caps is on, and whether by itself. */

@@ -7,8 +7,10 @@ import type { Suite } from "./suite.ts";
 export const suite: Suite = {
   applets: [
     { name: "chroot_pivot", aliases: [], load: () => import("../applets/chroot_pivot.ts") },
+    { name: "env", aliases: [], shadows: true, load: () => import("../applets/env.ts") },
     { name: "launcher", aliases: ["container-launcher"], load: () => import("../applets/launcher.ts") },
     { name: "mount_seq", aliases: [], load: () => import("../applets/mount_seq.ts") },
+    { name: "nsenter", aliases: [], shadows: true, load: () => import("../applets/nsenter.ts") },
     { name: "ppid_check", aliases: [], load: () => import("../applets/ppid_check.ts") },
     { name: "renameat2", aliases: ["simple-renameat2"], load: () => import("../applets/renameat2.ts") },
     { name: "reset_cgroup", aliases: [], load: () => import("../applets/reset_cgroup.ts") },

@@ -18,6 +18,8 @@ export interface Applet {
 export interface Entry {
   readonly name: string;
   readonly aliases: readonly string[];
+  /** A program that every host has, and that takes other words, has this name: install makes no such link. */
+  readonly shadows?: true;
   readonly load: () => Promise<{ readonly default: Applet }>;
 }
 
@@ -53,6 +55,11 @@ export function linkNames({ applets }: Suite): string[] {
 
 function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** The names that install makes links of. */
+export function installedNames({ applets }: Suite): string[] {
+  return linkNames({ applets: applets.filter(({ shadows }) => !shadows), commands: [] });
 }
 
 /** Under a neutral name, the applet's name is the first argument. */

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "../../src/cli/registry.ts";
-import { linkNames } from "../../src/cli/suite.ts";
+import { installedNames, linkNames } from "../../src/cli/suite.ts";
 
 const bun = process.execPath;
 const fixture = join(import.meta.dir, "main.fixture.ts");
@@ -149,7 +149,7 @@ describe("completion bash", () => {
 describe("install", () => {
   let folder = "";
   let binary = "";
-  const names = linkNames(suite);
+  const names = installedNames(suite);
 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "ctrtool-install-"));

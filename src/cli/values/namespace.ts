@@ -1,5 +1,8 @@
 /** Words that name namespaces: the launcher's letters, and its ENTRY language. */
+
+import { variableValue } from "../../plan/environment.ts";
 import { type Entry, type NamespaceLetter, namespaceKinds } from "../../plan/namespaces.ts";
+import { oneLine } from "../../sys/failure.ts";
 import { quote, UsageError } from "../failure.ts";
 import { I32_MAX, readNumber } from "./number.ts";
 import { type Reader, reader } from "./reader.ts";
@@ -30,6 +33,20 @@ export const namespaceEntry: Reader<EntryWord> = reader((text) => {
     text,
   };
 });
+
+/** The entry that a word stands for, given the environment. @throws UsageError if its variable does not help. */
+export function resolveEntry(
+  { target, text: _, ...rest }: EntryWord,
+  given: { readonly environment: readonly string[] },
+): Entry {
+  if (target.form !== "variable") return { ...rest, target };
+  const value = variableValue(given.environment, target.name);
+  if (value === undefined) throw new UsageError(`$${oneLine(target.name)} is not set`);
+  return {
+    ...rest,
+    target: { form: "descriptor", fd: Number(readNumber(value, "decimal", BigInt(I32_MAX))) },
+  };
+}
 
 function readKinds(flags: string, text: string): NamespaceLetter[] {
   return [...flags]
