@@ -20,6 +20,7 @@ import { octalMode } from "../cli/values/number.ts";
 import { path, text } from "../cli/values/text.ts";
 import { exec, execution } from "../plan/exec.ts";
 import { keepChildStatus, restoreInherited } from "../plan/inherit.ts";
+import { batch, batchKey } from "../plan/mount-batch.ts";
 import { type MountOperation, mountStages } from "../plan/mount-operation.ts";
 import { mountAttributes, mountKind, propagations } from "../plan/mounts.ts";
 import {
@@ -29,15 +30,17 @@ import {
   type Stages,
   simpleStages,
 } from "../plan/operations.ts";
-import { closeAll } from "../plan/paths.ts";
+import { closeAll, splitPath, withoutSlash } from "../plan/paths.ts";
 import {
   attempt,
   call,
+  each,
   exit,
   group,
   type Program,
   type Step,
   set,
+  type Variable,
   variable,
   when,
 } from "../program/steps.ts";
@@ -260,7 +263,9 @@ const takers: Readonly<Record<ModifierKey, readonly OperationKey[]>> = {
 class Draft {
   readonly operation: OperationKey;
   readonly target: string;
-  private readonly modifiers: Occurrence[] = [];
+  /** The last value of each. */
+  private readonly modifiers: { [K in ModifierKey]?: Occurrence["value"] } = {};
+  private flagTexts: readonly (Occurrence & { readonly key: "letters" | "flag" })[] = [];
 
   constructor(operation: OperationKey, target: string) {
     this.operation = operation;
@@ -273,31 +278,46 @@ class Draft {
   }
 
   add(modifier: Occurrence & { readonly key: ModifierKey }): void {
-    const { key } = modifier;
+    const { key, value } = modifier;
     if (!takers[key].includes(this.operation)) this.refuse(`${optionName(key)} is not for this operation`);
-    this.modifiers.push(modifier);
+    if (modifier.key === "letters" || modifier.key === "flag") {
+      this.flagTexts = [...this.flagTexts, modifier];
+    } else this.modifiers[key] = value;
   }
 
   has(key: ModifierKey): boolean {
-    return this.modifiers.some((modifier) => modifier.key === key);
+    return this.modifiers[key] !== undefined;
+  }
+
+  /** What surrounds the operation itself. */
+  get surroundings(): {
+    readonly tolerate: boolean;
+    readonly tolerateRefusal: boolean;
+    readonly sync: boolean;
+  } {
+    return {
+      tolerate: this.has("tolerate"),
+      tolerateRefusal: this.has("tolerateRefusal"),
+      sync: this.has("sync"),
+    };
   }
 
   /** The last text given. */
   text(key: "source" | "type" | "data" | "content" | "escapedContent"): string | undefined {
-    const last = this.modifiers.findLast((modifier) => modifier.key === key)?.value;
-    return typeof last === "string" ? last : undefined;
+    const text = this.modifiers[key];
+    return typeof text === "string" ? text : undefined;
   }
 
   /** The last mode given. */
   get mode(): number | undefined {
-    return this.modifiers.findLast((modifier) => modifier.key === "mode")?.value;
+    const { mode } = this.modifiers;
+    return typeof mode === "number" ? mode : undefined;
   }
 
   /** All flags given, together. */
   flags(table: FlagTable): number {
     let flags = 0;
-    for (const { key, value } of this.modifiers) {
-      if (key !== "letters" && key !== "flag") continue;
+    for (const { key, value } of this.flagTexts) {
       try {
         flags |= key === "letters" ? flagsByLetters(table, value) : flagsByNumber(table, value);
       } catch (problem) {
@@ -328,13 +348,15 @@ function isModifier(occurrence: Occurrence): occurrence is Occurrence & { readon
 
 function drafts(sequence: readonly Occurrence[]): readonly Draft[] {
   const found: Draft[] = [];
+  let draft: Draft | undefined;
   for (const occurrence of sequence) {
-    if (isOperation(occurrence)) found.push(new Draft(occurrence.key, occurrence.value));
-    else if (isModifier(occurrence)) {
-      const draft = found.at(-1);
+    if (isModifier(occurrence)) {
       if (draft === undefined)
         throw new UsageError(`${optionName(occurrence.key)} comes before any operation`);
       draft.add(occurrence);
+    } else if (isOperation(occurrence)) {
+      draft = new Draft(occurrence.key, occurrence.value);
+      found.push(draft);
     }
   }
   return found;
@@ -342,6 +364,7 @@ function drafts(sequence: readonly Occurrence[]): readonly Draft[] {
 
 /** Flags that a bind mount or a move has no use for, so that they would be lost. */
 function refuseLost(draft: Draft, flags: number, taken: number): void {
+  if ((flags & ~taken) === 0) return;
   const names = Object.entries(mountFlags.names);
   const lost = names.find(([, flag]) => flags & flag & ~taken);
   if (lost !== undefined) draft.refuse(`the flag ${lost[0]} has no effect on this kind of mount`);
@@ -370,7 +393,7 @@ function mountOperation(draft: Draft): MountOperation {
   if (draft.has("exclusive") && makes === undefined) draft.refuse("-x needs -E or -f");
   const operation: MountOperation = {
     kind: "mount",
-    target: draft.target,
+    target: splitPath(draft.target),
     symlinks: symlinks(draft),
     source: draft.text("source"),
     sourceSymlinks: draft.has("followSource") ? "follow" : "refuse",
@@ -390,7 +413,7 @@ function symlinks(draft: Draft): "follow" | "refuse" {
 }
 
 function simpleOperation(draft: Draft, operation: Exclude<OperationKey, "mount">): SimpleOperation {
-  const targeted = { target: draft.target, symlinks: symlinks(draft) };
+  const targeted = { target: splitPath(draft.target), symlinks: symlinks(draft) };
   switch (operation) {
     case "mkdir": {
       const existing = draft.flags(existingFlags) !== 0;
@@ -410,7 +433,12 @@ function simpleOperation(draft: Draft, operation: Exclude<OperationKey, "mount">
       return { kind: "link", ...targeted, content };
     }
     case "umount":
-      return { kind: "unmount", ...targeted, flags: draft.flags(unmountFlags) };
+      return {
+        kind: "unmount",
+        ...targeted,
+        target: splitPath(withoutSlash(draft.target)),
+        flags: draft.flags(unmountFlags),
+      };
     case "chdir":
       return { kind: "chdir", ...targeted };
     case "run":
@@ -418,30 +446,102 @@ function simpleOperation(draft: Draft, operation: Exclude<OperationKey, "mount">
   }
 }
 
-function draftStages(draft: Draft, context: Context, given: Given): Stages {
-  return draft.operation === "mount"
-    ? mountStages(mountOperation(draft), context)
-    : simpleStages(simpleOperation(draft, draft.operation), context, given);
+/** An operation with what happens if it fails, and what is done after it. */
+interface Planned {
+  readonly draft: Draft;
+  readonly operation: MountOperation | SimpleOperation;
+  /** Equal for neighbours that can be carried out by the same steps. */
+  readonly batch: string | undefined;
 }
 
-/** An operation in its place: what happens if it fails, and what is done after it. */
-function inSequence(draft: Draft, stages: Stages, failed: ReturnType<typeof variable>, keep: boolean): Step {
+function planned(draft: Draft): Planned {
+  if (draft.operation !== "mount") {
+    return { draft, operation: simpleOperation(draft, draft.operation), batch: undefined };
+  }
+  const operation = mountOperation(draft);
+  const key = batchKey(operation);
+  const { tolerate, tolerateRefusal, sync } = draft.surroundings;
+  return { draft, operation, batch: key && `${key} ${tolerate} ${tolerateRefusal} ${sync}` };
+}
+
+function stagesOf(operation: MountOperation | SimpleOperation, context: Context, given: Given): Stages {
+  return operation.kind === "mount"
+    ? mountStages(operation, context)
+    : simpleStages(operation, context, given);
+}
+
+/** What to do with an operation's stages. */
+interface Sequencing {
+  /** Set to 1 by a failure that is tolerated. */
+  readonly failed: Variable;
+  /** Descriptors are needed later. */
+  readonly keep: boolean;
+}
+
+function inSequence(draft: Draft, stages: Stages, { failed, keep }: Sequencing): Step[] {
   const { check, act, descriptors } = stages;
+  const { tolerate, tolerateRefusal, sync } = draft.surroundings;
   const note = [set(failed, 1)];
-  const tolerant = draft.has("tolerate") || draft.has("tolerateRefusal");
   // Where an operation can end half-way, what it has not opened must not look like descriptor 0.
-  const unopened = tolerant ? descriptors.map((fd) => set(fd, -1)) : [];
-  const steps = draft.has("tolerateRefusal")
+  const unopened = tolerate || tolerateRefusal ? descriptors.map((fd) => set(fd, -1)) : [];
+  const steps = tolerateRefusal
     ? [attempt([...check, ...act], note, "resume")]
-    : draft.has("tolerate")
+    : tolerate
       ? [...check, attempt(act, note, "resume")]
       : [...check, ...act];
-  return group(oneLine(draft.shown), [
+  return [
     ...unopened,
     ...steps,
     ...(keep ? [] : closeAll(descriptors)),
-    ...(draft.has("sync") ? [call("sync", [], "all file systems")] : []),
-  ]);
+    ...(sync ? [call("sync", [], "all file systems")] : []),
+  ];
+}
+
+/** All operations; neighbours that differ only in paths become a loop. */
+function sequenceSteps(operations: readonly Planned[], failed: Variable, given: Given): Step[] {
+  const context = operationContext(false);
+  const sequencing = { failed, keep: false };
+  const steps: Step[] = [];
+  for (let index = 0; index < operations.length; ) {
+    const first = operations[index];
+    if (first === undefined) break;
+    const end = endOfBatch(operations, index);
+    const { draft, operation } = first;
+    if (operation.kind === "mount" && end - index > 1) {
+      const mounts = operations.slice(index, end).map((one) => one.operation);
+      const { operation: common, columns, rows } = batch(operation, mounts.filter(isMount));
+      steps.push(each(columns, rows, inSequence(draft, mountStages(common, context), sequencing)));
+    } else {
+      steps.push(
+        group(oneLine(draft.shown), inSequence(draft, stagesOf(operation, context, given), sequencing)),
+      );
+    }
+    index = end;
+  }
+  return steps;
+}
+
+function isMount(operation: MountOperation | SimpleOperation): operation is MountOperation {
+  return operation.kind === "mount";
+}
+
+function endOfBatch(operations: readonly Planned[], start: number): number {
+  const key = operations[start]?.batch;
+  let end = start + 1;
+  if (key === undefined) return end;
+  while (operations[end]?.batch === key) end++;
+  return end;
+}
+
+/** All operations, each with descriptors of its own; if one fails, what was done is taken back from the end. */
+function undoableSteps(operations: readonly Planned[], failed: Variable, given: Given): Step[] {
+  const undo: Step[][] = [];
+  const steps = operations.map(({ draft, operation }) => {
+    const stages = stagesOf(operation, operationContext(true), given);
+    undo.unshift(takeBack(stages.undo));
+    return group(oneLine(draft.shown), inSequence(draft, stages, { failed, keep: true }));
+  });
+  return [attempt(steps, undo.flat(), "fail")];
 }
 
 /** Each step of the way back is tried, also if another one fails. */
@@ -450,22 +550,15 @@ function takeBack(undo: readonly Step[]): Step[] {
 }
 
 export function plan({ options, operands, sequence }: Input<typeof spec>, given: Given): Program {
-  const operations = drafts(sequence);
+  const operations = drafts(sequence).map(planned);
   const failed = variable("failed");
-  const shared = operationContext(false);
-  const undo: Step[][] = [];
-  const steps = operations.map((draft) => {
-    const stages = draftStages(draft, options.undo ? operationContext(true) : shared, given);
-    undo.unshift(takeBack(stages.undo));
-    return inSequence(draft, stages, failed, options.undo);
-  });
   const [program, ...args] = operands;
   return {
     applet: spec.name,
     failure,
     steps: [
-      ...(operations.some(({ operation }) => operation === "run") ? keepChildStatus(given) : []),
-      ...(options.undo ? [attempt(steps, undo.flat(), "fail")] : steps),
+      ...(operations.some(({ operation }) => operation.kind === "run") ? keepChildStatus(given) : []),
+      ...(options.undo ? undoableSteps : sequenceSteps)(operations, failed, given),
       ...(program === undefined
         ? [when(failed, "!=", 0, [exit(tolerated)])]
         : [...restoreInherited(given), ...exec(execution([program, ...args], given.environment))]),

@@ -12,7 +12,7 @@ import { path, text } from "../cli/values/text.ts";
 import { keepChildStatus } from "../plan/inherit.ts";
 import { attach, fileSystemOptions } from "../plan/mounts.ts";
 import { namespaceProc } from "../plan/namespace-proc.ts";
-import { openParent, openPath, withoutSlash } from "../plan/paths.ts";
+import { openParent, openPath, splitPath, withoutSlash } from "../plan/paths.ts";
 import { type Node, type TreeMount, treeSteps } from "../plan/root-tree.ts";
 import {
   area,
@@ -27,7 +27,15 @@ import {
   variable,
   when,
 } from "../program/steps.ts";
-import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, O_RDONLY } from "../sys/constants.ts";
+import {
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_RDONLY,
+  O_DIRECTORY,
+  O_PATH,
+  O_RDONLY,
+} from "../sys/constants.ts";
 import { ENOTEMPTY } from "../sys/errno.ts";
 import type { Given } from "../sys/given.ts";
 
@@ -434,10 +442,14 @@ function refuseUseless(settings: Settings): void {
 
 /** Opens DIR. Symlinks are followed on the way to it, but it must not be one. */
 function openTarget(dir: string, target: Variable): Step[] {
-  const { steps, entry } = openParent(withoutSlash(dir), variable("parent"), { symlinks: "follow" });
-  // With the slash, it is a directory or an error.
-  const name = entry.name.endsWith("/") ? entry.name : `${entry.name}/`;
-  return [...steps, openPath(name, target, { from: entry.directory, symlinks: "refuse", what: dir })];
+  const { steps, entry } = openParent(splitPath(withoutSlash(dir)), variable("parent"), {
+    symlinks: "follow",
+  });
+  const flags = O_PATH | O_DIRECTORY;
+  return [
+    ...steps,
+    openPath(entry.name, target, { from: entry.directory, flags, symlinks: "refuse", what: dir }),
+  ];
 }
 
 const directoryBytes = 4096;

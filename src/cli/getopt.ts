@@ -15,7 +15,7 @@ export interface Declaration {
   readonly argument: "none" | "required" | "optional";
   /** Not known to the original: loses against its names when an abbreviation is resolved. */
   readonly added: boolean;
-  /** The rest of the line does not matter (--help). */
+  /** The rest of the line does not matter (--help); long options only. */
   readonly last?: boolean;
 }
 
@@ -91,30 +91,29 @@ function longOption(declarations: readonly Declaration[], body: string, words: W
 }
 
 function shortOptions(
-  declarations: readonly Declaration[],
+  letters: ReadonlyMap<string, Declaration>,
   cluster: string,
   words: Words,
-): readonly Occurrence[] {
-  const found: Occurrence[] = [];
-  for (let index = 0; index < cluster.length; index++) {
+  found: Occurrence[],
+): void {
+  for (let index = 1; index < cluster.length; index++) {
     const letter = cluster.charAt(index);
-    const declaration = declarations.find(({ short }) => short === letter);
+    const declaration = letters.get(letter);
     if (!declaration) throw new UsageError(`unknown option ${clipped(`-${letter}`)}`);
     const { key, argument } = declaration;
     const shown = `-${letter}`;
-    const attached = cluster.slice(index + 1);
     if (argument === "none") {
       found.push({ key, shown });
       continue;
     }
-    const value = attached !== "" ? attached : argument === "required" ? words.next() : undefined;
+    const attached = index + 1 < cluster.length ? cluster.slice(index + 1) : undefined;
+    const value = attached ?? (argument === "required" ? words.next() : undefined);
     if (value === undefined && argument === "required") {
       throw new UsageError(`option ${shown} needs a value`);
     }
     found.push(value === undefined ? { key, shown } : { key, shown, value });
-    break;
+    return;
   }
-  return found;
 }
 
 /**
@@ -129,6 +128,8 @@ export function scan(
   const left = new Words(words);
   const occurrences: Occurrence[] = [];
   const operands: string[] = [];
+  // Command lines can have thousands of words.
+  const letters = new Map(declarations.map((declaration) => [declaration.short ?? "", declaration]));
   const endings = new Set(declarations.filter(({ last }) => last).map(({ key }) => key));
   for (let word = left.next(); word !== undefined; word = left.next()) {
     if (word === "--") {
@@ -142,13 +143,13 @@ export function scan(
       operands.push(...left.rest());
       break;
     }
-    const found = word.startsWith("--")
-      ? [longOption(declarations, word.slice(2), left)]
-      : shortOptions(declarations, word.slice(1), left);
-    for (const occurrence of found) {
-      occurrences.push(occurrence);
-      if (endings.has(occurrence.key)) return { occurrences, operands };
+    if (!word.startsWith("--")) {
+      shortOptions(letters, word, left, occurrences);
+      continue;
     }
+    const occurrence = longOption(declarations, word.slice(2), left);
+    occurrences.push(occurrence);
+    if (endings.has(occurrence.key)) return { occurrences, operands };
   }
   return { occurrences, operands };
 }

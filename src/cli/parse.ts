@@ -4,7 +4,15 @@ import { oneLine } from "../sys/failure.ts";
 import { quote, UsageError } from "./failure.ts";
 import { type Declaration, type Occurrence, type OperandPlaces, type Scanned, scan } from "./getopt.ts";
 import { suggestion } from "./nearest.ts";
-import type { OperandSchema, OptionSpec, OptionTable, Parsed, SettingsOption, Spec } from "./spec.ts";
+import type {
+  OperandSchema,
+  OptionSpec,
+  OptionTable,
+  Parsed,
+  SettingsOption,
+  Spec,
+  TextSchema,
+} from "./spec.ts";
 
 /** What else decides how words are read. */
 export interface ParseContext {
@@ -34,10 +42,13 @@ function declare(key: string, option: OptionSpec): Declaration {
 }
 
 /** A value by its schema, or the first complaint. */
-function accept(schema: v.GenericSchema<unknown, unknown>, text: string, subject: string): unknown {
-  const result = v.safeParse(schema, text, { abortEarly: true });
-  if (result.success) return result.output;
-  throw new UsageError(`${subject}: ${oneLine(result.issues[0].message)}`);
+function accept(schema: TextSchema, text: string, subject: string): unknown {
+  try {
+    return schema.read === undefined ? v.parse(schema, text, { abortEarly: true }) : schema.read(text);
+  } catch (problem) {
+    if (!(problem instanceof UsageError || problem instanceof v.ValiError)) throw problem;
+    throw new UsageError(`${subject}: ${oneLine(problem.message)}`);
+  }
 }
 
 /** One NAME=VALUE. */

@@ -3,8 +3,8 @@
  */
 import type * as v from "valibot";
 
-/** A schema that takes one argument's text. */
-export type TextSchema = v.GenericSchema<string, unknown>;
+/** A schema that takes one argument's text; `read` is the same without valibot, see values/reader.ts. */
+export type TextSchema = v.GenericSchema<string, unknown> & { readonly read?: (text: string) => unknown };
 
 interface OptionBase {
   /** One letter. */

@@ -30,12 +30,12 @@ import {
   type Stages,
   type Targeted,
 } from "./operations.ts";
-import { type Entry, openPath, type Symlinks } from "./paths.ts";
+import { type Entry, openPath, type Symlinks, type Text } from "./paths.ts";
 
 export interface MountOperation extends Targeted {
   readonly kind: "mount";
   /** Undefined: the text /dev/null, which is not checked. */
-  readonly source: string | undefined;
+  readonly source: Text | undefined;
   readonly sourceSymlinks: Symlinks;
   readonly type: string;
   readonly data: string;
@@ -55,7 +55,8 @@ const defaultSource = "/dev/null";
 
 /** The steps of a mount. `undo` unmounts a new mount, and removes what was made to mount on. */
 export function mountStages(operation: MountOperation, context: Context): Stages {
-  const { source, sourceSymlinks, flags, target: what, symlinks, make } = operation;
+  const { source, sourceSymlinks, flags, symlinks, make } = operation;
+  const what = operation.target.text;
   const kind = mountKind(flags);
   const isPath = kind === "bind" || kind === "move";
   const checked = isPath && source !== undefined && sourceSymlinks === "refuse";
@@ -85,8 +86,9 @@ type Target = Found & { readonly act: readonly Step[] };
 
 /** Opens a target that must exist. Following symlinks is part of the mount, so that it is no refusal if that fails. */
 function findTarget(operation: MountOperation, context: Context): Target {
-  const { target: path, symlinks } = operation;
+  const { symlinks } = operation;
   const { target } = context;
+  const path = operation.target.text;
   if (symlinks === "refuse" && context.undoes) {
     const { check, entry, descriptors } = findEntry(operation, context);
     const open = openPath(entry.name, target, { from: entry.directory, symlinks, what: path });
@@ -98,7 +100,8 @@ function findTarget(operation: MountOperation, context: Context): Target {
 }
 
 function findOrMake(operation: MountOperation, make: "directory" | "file", context: Context): Target {
-  const { exclusive, symlinks, target: what } = operation;
+  const { exclusive, symlinks } = operation;
+  const what = operation.target.text;
   const { target, made } = context;
   const into = variable("result");
   const results = exclusive ? { into } : { into, accept: [EEXIST] };
@@ -116,8 +119,9 @@ function findOrMake(operation: MountOperation, make: "directory" | "file", conte
 }
 
 function mountSteps(operation: MountOperation, checked: boolean, context: Context): Step[] {
-  const { source = defaultSource, type, data, flags, remount, target: path } = operation;
+  const { source = defaultSource, type, data, flags, remount } = operation;
   const { target, mount } = context;
+  const path = operation.target.text;
   switch (mountKind(flags)) {
     case "remount bind":
       return exactSteps(target, flags, path);
@@ -133,27 +137,26 @@ function mountSteps(operation: MountOperation, checked: boolean, context: Contex
     case "move":
       return [
         ...(checked ? [] : [openPath(source, context.source, { symlinks: "follow" })]),
-        attach(context.source, target, `${source} on ${path}`),
+        attach(context.source, target, path),
         ...(remount ? [remountFileSystem(context.source, flags, "", path)] : []),
       ];
     case "new": {
-      const what = `${type} on ${path}`;
       const fileSystem = { type, source, data, flags };
       const options = fileSystemOptions(fileSystem);
-      if (options === undefined) return [set(mount, -1), classicMount(fileSystem, target, what)];
-      return [newFileSystem(fileSystem, options, mount, what), attach(mount, target, what)];
+      if (options === undefined) return [set(mount, -1), classicMount(fileSystem, target, path)];
+      return [newFileSystem(fileSystem, options, mount, path), attach(mount, target, path)];
     }
   }
 }
 
 function bindSteps(operation: MountOperation, checked: boolean, context: Context): Step[] {
-  const { source = defaultSource, flags, remount, target: path } = operation;
+  const { source = defaultSource, flags, remount } = operation;
   const { target, mount } = context;
   const recursive = isRecursive(flags);
-  const what = `${source} on ${path}`;
+  const what = operation.target.text;
   const from = checked ? context.source : ({ directory: AT_FDCWD, name: source } as const);
   return [
-    cloneTree(from, mount, what, { recursive }),
+    cloneTree(from, mount, source, { recursive }),
     ...(remount ? exactSteps(mount, flags, what) : addedSteps(mount, flags, what)),
     attach(mount, target, what),
     // Attaching it to a shared mount makes it shared: propagation comes last.
@@ -165,13 +168,13 @@ function isRecursive(flags: number): boolean {
   return (flags & MS_REC) !== 0;
 }
 
-function addedSteps(mount: Variable, flags: number, what: string): Step[] {
+function addedSteps(mount: Variable, flags: number, what: Text): Step[] {
   if ((flags & mountAttributes) === 0) return [];
   return [setAttributes(mount, addedAttributes(flags), what, { recursive: isRecursive(flags) })];
 }
 
 /** The top mount gets exactly these flags; those below it keep theirs, and get these too. */
-function exactSteps(mount: Variable, flags: number, what: string): Step[] {
+function exactSteps(mount: Variable, flags: number, what: Text): Step[] {
   return [
     ...setExactAttributes(mount, flags, what),
     ...(isRecursive(flags) ? addedSteps(mount, flags, what) : []),

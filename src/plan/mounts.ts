@@ -75,7 +75,7 @@ import {
 import { EINVAL, EPERM } from "../sys/errno.ts";
 import { mount_attr, statfs } from "../sys/structs.ts";
 import { type MountOption, mountOptions, optionLimit } from "./mount-data.ts";
-import { closeAll, type Entry, insideDirectory, openPath } from "./paths.ts";
+import { closeAll, type Entry, insideDirectory, openPath, type Text } from "./paths.ts";
 
 /** What mount(2) does, by its flags; the order in which the kernel looks at them (fs/namespace.c, path_mount). */
 export type MountKind = "remount bind" | "remount" | "bind" | "propagation" | "move" | "new";
@@ -174,7 +174,7 @@ function packed({ set, clear, propagation }: AttributeChange): Uint8Array {
 export function setAttributes(
   mount: Variable,
   change: AttributeChange,
-  what: string,
+  what: Text,
   options: {
     readonly recursive?: boolean;
     readonly accept?: readonly number[];
@@ -191,7 +191,7 @@ export function setAttributes(
  * Makes the flags of a mount exactly `flags`. Where an outer mount namespace has locked flags (EPERM, see
  * mount_namespaces(7)), those that only restrict are left as they are; a locked read-only still fails.
  */
-export function setExactAttributes(mount: Variable, flags: number, what: string): Step[] {
+export function setExactAttributes(mount: Variable, flags: number, what: Text): Step[] {
   const result = variable("result");
   const exact = exactAttributes(flags);
   const added = addedAttributes(flags);
@@ -209,7 +209,7 @@ export type TreeSource = Entry | Variable;
 export function cloneTree(
   source: TreeSource,
   into: Variable,
-  what: string,
+  what: Text,
   options: { readonly recursive?: boolean; readonly accept?: readonly number[] } = {},
 ): Call {
   const { recursive, ...rest } = options;
@@ -224,7 +224,7 @@ export function cloneTree(
 export function attach(
   mount: Variable,
   target: Entry | Variable,
-  what: string,
+  what: Text,
   options: { readonly accept?: readonly number[]; readonly into?: Variable } = {},
 ): Call {
   const from = MOVE_MOUNT_F_EMPTY_PATH;
@@ -237,54 +237,49 @@ export function attach(
 /** A file system to be mounted. */
 export interface FileSystem {
   readonly type: string;
-  /** A device, or any text that is to stand in /proc/self/mountinfo. */
-  readonly source: string;
+  /** A device, or any text that is to stand in /proc/self/mountinfo. One that is no string must be short. */
+  readonly source: Text;
   /** As mount(2) takes it: options separated by commas. */
   readonly data: string;
   /** MS_* */
   readonly flags: number;
 }
 
-/** How a file system is given to the kernel: by fsconfig(2) if that can say it all, else by mount(2). */
+/** The options of a file system for fsconfig(2); undefined if only mount(2) can be told what is asked for. */
 export function fileSystemOptions({
   type,
   source,
   data,
   flags,
 }: FileSystem): readonly MountOption[] | undefined {
+  const sourceFits = typeof source !== "string" || source.length < optionLimit;
   // fsopen(2) takes the part behind the dot for a subtype, and does not tell the file system.
-  if (type.includes(".") || flags & classicFlags || source.length >= optionLimit) return undefined;
+  if (type.includes(".") || flags & classicFlags || !sourceFits) return undefined;
   const given = mountOptions(type, data);
   if (given === undefined) return undefined;
   const set = superblockOptions.filter(([flag]) => flags & flag).map(([, name]) => ({ name }));
-  return [{ name: "source", value: source }, ...set, ...given];
+  return [...set, ...given];
 }
 
-/**
- * A new file system as a detached mount in `mount`; `options` is from `fileSystemOptions`.
- */
+/** A new file system as a detached mount in `mount`; `options` is from `fileSystemOptions`. */
 export function newFileSystem(
-  { type, flags }: FileSystem,
+  { type, source, flags }: FileSystem,
   options: readonly MountOption[],
   mount: Variable,
-  what: string,
+  what: Text,
 ): Step {
   const context = variable("configuration");
-  const { set } = addedAttributes(flags);
+  const configure = (name: string, value: Text | undefined): Call => {
+    const command = value === undefined ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
+    const label = `fsconfig ${type} ${name}`;
+    return call("fsconfig", [context, command, name, value ?? 0, 0], what, { label, ...optionHints });
+  };
   return group(`a new ${type}, detached`, [
-    call("fsopen", [type, FSOPEN_CLOEXEC], what, { into: context }),
-    ...options.map(({ name, value }) =>
-      value === undefined
-        ? call("fsconfig", [context, FSCONFIG_SET_FLAG, name, 0, 0], `${what}: option ${name}`, optionHints)
-        : call(
-            "fsconfig",
-            [context, FSCONFIG_SET_STRING, name, value, 0],
-            `${what}: option ${name}`,
-            optionHints,
-          ),
-    ),
-    call("fsconfig", [context, FSCONFIG_CMD_CREATE, 0, 0, 0], what),
-    call("fsmount", [context, FSMOUNT_CLOEXEC, set], what, { into: mount }),
+    call("fsopen", [type, FSOPEN_CLOEXEC], what, { into: context, label: `fsopen ${type}` }),
+    configure("source", source),
+    ...options.map(({ name, value }) => configure(name, value)),
+    call("fsconfig", [context, FSCONFIG_CMD_CREATE, 0, 0, 0], what, { label: `fsconfig ${type}` }),
+    call("fsmount", [context, FSMOUNT_CLOEXEC, addedAttributes(flags).set], what, { into: mount }),
     ...closeAll([context]),
   ]);
 }
@@ -297,11 +292,7 @@ const optionHints = {
  * Mounts a file system by mount(2) on what `target` is open on, through /proc/self/fd, after making sure that
  * /proc is a proc file system and nothing that somebody else has put there.
  */
-export function classicMount(
-  { type, source, data, flags }: FileSystem,
-  target: Variable,
-  what: string,
-): Step {
+export function classicMount({ type, source, data, flags }: FileSystem, target: Variable, what: Text): Step {
   const proc = variable("proc");
   const facts = area("file system facts", statfs.size);
   const magic = variable("file system");
@@ -310,17 +301,15 @@ export function classicMount(
     openPath("/proc", proc, { symlinks: "refuse" }),
     call("fstatfs", [proc, facts], "/proc"),
     load(magic, facts, statfs.offset("f_type"), 8),
-    when(magic, "!=", PROC_SUPER_MAGIC, [
-      fail({ step: "mount", what: `${what}: long or special options need /proc` }),
-    ]),
+    when(magic, "!=", PROC_SUPER_MAGIC, [fail({ step: "long or special mount options need /proc", what })]),
     compose(path, ["/proc/self/fd/", target]),
-    call("mount", [source, path, type, flags, data], what),
+    call("mount", [source, path, type, flags, data], what, { label: `mount ${type}` }),
     ...closeAll([proc]),
   ]);
 }
 
 /** Changes flags and options of the superblock, and the flags of the mount, as mount(2) with MS_REMOUNT does. */
-export function remountFileSystem(target: Variable, flags: number, data: string, what: string): Step {
+export function remountFileSystem(target: Variable, flags: number, data: string, what: Text): Step {
   return group(
     "remount",
     insideDirectory(target, [
@@ -330,12 +319,12 @@ export function remountFileSystem(target: Variable, flags: number, data: string,
 }
 
 /** Unmounts what is mounted on an entry of a directory; with UMOUNT_NOFOLLOW a symlink there is not followed. */
-export function unmount({ directory, name }: Entry, flags: number, what: string): Step[] {
+export function unmount({ directory, name }: Entry, flags: number, what: Text): Step[] {
   const steps = [call("umount2", [name, flags], what)];
   return directory === AT_FDCWD ? steps : insideDirectory(directory, steps);
 }
 
 /** Detaches the mount that `root` is the root directory of, and all below it. */
-export function detach(root: Variable, what: string): Step[] {
+export function detach(root: Variable, what: Text): Step[] {
   return insideDirectory(root, [call("umount2", [".", MNT_DETACH], what)]);
 }

@@ -17,35 +17,25 @@ import {
   when,
 } from "../program/steps.ts";
 import { O_CREAT, O_EXCL, O_WRONLY, S_IFREG } from "../sys/constants.ts";
-import { closeAll, type Entry, openPath, type Symlinks } from "./paths.ts";
+import { closeAll, type Entry, openPath, type Symlinks, type Text } from "./paths.ts";
 
 type Results = { readonly accept?: readonly number[]; readonly into?: Variable };
 
 /** Makes a directory; the mode is subject to the umask. */
-export function makeDirectory(
-  { directory, name }: Entry,
-  mode: number,
-  what: string,
-  results?: Results,
-): Call {
+export function makeDirectory({ directory, name }: Entry, mode: number, what: Text, results?: Results): Call {
   return call("mkdirat", [directory, name, mode], what, results);
 }
 
 /** Makes an empty regular file without opening it; the mode is subject to the umask. */
-export function makeEmptyFile(
-  { directory, name }: Entry,
-  mode: number,
-  what: string,
-  results?: Results,
-): Call {
+export function makeEmptyFile({ directory, name }: Entry, mode: number, what: Text, results?: Results): Call {
   return call("mknodat", [directory, name, S_IFREG | mode, 0], what, results);
 }
 
-export function makeLink(content: string, { directory, name }: Entry, what: string): Call {
+export function makeLink(content: Text, { directory, name }: Entry, what: Text): Call {
   return call("symlinkat", [content, directory, name], what);
 }
 
-export function remove({ directory, name }: Entry, flags: number, what: string, results?: Results): Call {
+export function remove({ directory, name }: Entry, flags: number, what: Text, results?: Results): Call {
   return call("unlinkat", [directory, name, flags], what, results);
 }
 
@@ -66,7 +56,7 @@ export function makeFile(
   entry: Entry,
   { content, mode, symlinks }: NewFile,
   file: Variable,
-  what: string,
+  what: Text,
 ): Step[] {
   const { directory: from, name } = entry;
   const flags = O_WRONLY | O_CREAT | O_EXCL;
@@ -79,14 +69,16 @@ export function makeFile(
 }
 
 /** Writes all of `content` to a file. */
-function writeAll(file: Variable, content: string, what: string): Step[] {
+function writeAll(file: Variable, content: string, what: Text): Step[] {
   if (content === "") return [];
+  // Not as a text: those end at their first NUL.
+  const bytes = Buffer.from(content, "latin1");
   const from = variable("position");
   const left = variable("bytes left");
   const written = variable("bytes written");
   return [
-    set(from, content),
-    set(left, content.length),
+    set(from, bytes),
+    set(left, bytes.length),
     loop([
       call("write", [file, from, left], what, { into: written, retry: true }),
       compute(from, from, "add", written),

@@ -15,7 +15,15 @@ import {
   variable,
   when,
 } from "../program/steps.ts";
-import { AT_FDCWD, AT_REMOVEDIR, O_PATH, O_RDONLY, SIGCHLD, UMOUNT_NOFOLLOW } from "../sys/constants.ts";
+import {
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  O_DIRECTORY,
+  O_PATH,
+  O_RDONLY,
+  SIGCHLD,
+  UMOUNT_NOFOLLOW,
+} from "../sys/constants.ts";
 import { EEXIST, ENOENT } from "../sys/errno.ts";
 import { oneLine } from "../sys/failure.ts";
 import type { Given } from "../sys/given.ts";
@@ -23,12 +31,12 @@ import { exec, execution } from "./exec.ts";
 import { restoreInherited } from "./inherit.ts";
 import { unmount } from "./mounts.ts";
 import { makeDirectory, makeFile, makeLink, remove } from "./nodes.ts";
-import { closeAll, type Entry, openParent, openPath, type Symlinks, withoutSlash } from "./paths.ts";
+import { closeAll, type Entry, openParent, openPath, type Path, type Symlinks } from "./paths.ts";
 import { waitFor } from "./wait.ts";
 
 /** An operation on a path. With symlinks refused, none may be anywhere in the path. */
 export interface Targeted {
-  readonly target: string;
+  readonly target: Path;
   readonly symlinks: Symlinks;
 }
 
@@ -146,7 +154,7 @@ export interface Found {
 /** The target as an entry of a directory. Where symlinks are followed, the path is left to the calls that use it. */
 export function findEntry({ target, symlinks }: Targeted, { directory }: Context): Found {
   if (symlinks === "follow") {
-    return { check: [], entry: { directory: AT_FDCWD, name: target }, descriptors: [] };
+    return { check: [], entry: { directory: AT_FDCWD, name: target.text }, descriptors: [] };
   }
   const { steps, entry } = openParent(target, directory, { symlinks });
   return { check: steps, entry, descriptors: steps.length > 0 ? [directory] : [] };
@@ -164,7 +172,8 @@ export function findNew(
   taken: readonly Step[],
 ): Found & { readonly act: readonly Step[] } {
   const { check, entry, descriptors } = findEntry(operation, context);
-  const { symlinks, target: what } = operation;
+  const { symlinks } = operation;
+  const what = operation.target.text;
   if (symlinks === "follow") return { check, entry, descriptors, act: making(entry) };
   const { target } = context;
   const open = openPath(entry.name, target, { from: entry.directory, symlinks, what, accept: [ENOENT] });
@@ -187,7 +196,8 @@ export function noteNew(context: Context, done: Variable, result: Variable): rea
 }
 
 function directoryStages(operation: DirectoryOperation, context: Context): Stages {
-  const { target: what, symlinks, mode, existing } = operation;
+  const { symlinks, mode, existing } = operation;
+  const what = operation.target.text;
   const { file, made } = context;
   const into = variable("result");
   const making = (entry: Entry): Step[] => [
@@ -196,14 +206,14 @@ function directoryStages(operation: DirectoryOperation, context: Context): Stage
   ];
   const taken = existing ? [] : [fail({ step: "mkdirat", what, errno: EEXIST })];
   const { check, entry, descriptors, act } = findNew(operation, context, making, taken);
-  // With the slash, only a directory is ever opened.
-  const opening = { from: entry.directory, flags: mode === undefined ? O_PATH : O_RDONLY, symlinks, what };
+  const flags = O_DIRECTORY | (mode === undefined ? O_PATH : O_RDONLY);
+  const opening = { from: entry.directory, flags, symlinks, what };
   const opened = existing || mode !== undefined;
   return {
     check,
     act: [
       ...act,
-      ...(opened ? [openPath(`${entry.name}/`, file, opening)] : []),
+      ...(opened ? [openPath(entry.name, file, opening)] : []),
       ...(mode === undefined ? [] : [call("fchmod", [file, mode], what)]),
     ],
     descriptors: opened ? [...descriptors, file] : descriptors,
@@ -212,7 +222,8 @@ function directoryStages(operation: DirectoryOperation, context: Context): Stage
 }
 
 function fileStages(operation: FileOperation, context: Context): Stages {
-  const { target: what, content, mode, symlinks, existing } = operation;
+  const { content, mode, symlinks, existing } = operation;
+  const what = operation.target.text;
   const making = (entry: Entry): Step[] => [
     ...makeFile(entry, { content, mode, symlinks }, context.file, what),
     ...note(context, context.made),
@@ -235,16 +246,21 @@ function fileStages(operation: FileOperation, context: Context): Stages {
 }
 
 function linkStages(operation: LinkOperation, context: Context): Stages {
-  const { target: what, content } = operation;
+  const { content } = operation;
+  const what = operation.target.text;
   const making = (entry: Entry): Step[] => [makeLink(content, entry, what), ...note(context, context.made)];
   const taken = [fail({ step: "symlinkat", what, errno: EEXIST })];
   const { entry, ...stages } = findNew(operation, context, making, taken);
   return { ...stages, undo: [when(context.made, "!=", 0, [remove(entry, 0, what)])] };
 }
 
-/** Neither the check's descriptor nor a working directory inside (as `d/` would be) may keep the mount busy. */
+/**
+ * Neither the check's descriptor nor the working directory may be inside of the mount, and keep it busy: the
+ * former is closed before, and the target should be given without a slash behind it.
+ */
 function unmountStages(operation: UnmountOperation, context: Context): Stages {
-  const { target: what, symlinks, flags } = operation;
+  const { symlinks, flags } = operation;
+  const what = operation.target.text;
   if (symlinks === "follow") {
     return {
       check: [],
@@ -254,7 +270,7 @@ function unmountStages(operation: UnmountOperation, context: Context): Stages {
     };
   }
   const { target } = context;
-  const { check, entry, descriptors } = findEntry({ target: withoutSlash(what), symlinks }, context);
+  const { check, entry, descriptors } = findEntry(operation, context);
   return {
     check: [...check, openPath(what, target, { symlinks }), ...closeAll([target])],
     act: unmount(entry, flags | UMOUNT_NOFOLLOW, what),
@@ -263,7 +279,9 @@ function unmountStages(operation: UnmountOperation, context: Context): Stages {
   };
 }
 
-function chdirStages({ target: path, symlinks }: ChdirOperation, { target }: Context): Stages {
+function chdirStages(operation: ChdirOperation, { target }: Context): Stages {
+  const { symlinks } = operation;
+  const path = operation.target.text;
   if (symlinks === "follow")
     return { check: [], act: [call("chdir", [path], path)], descriptors: [], undo: [] };
   return {

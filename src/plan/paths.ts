@@ -21,10 +21,13 @@ export type Symlinks = "refuse" | "follow";
 /** Where a relative path begins: a descriptor of a directory, or the working directory (AT_FDCWD). */
 export type Start = Variable | typeof AT_FDCWD;
 
+/** A byte string, or a variable that holds the address of one: the column of a table (see `Each`). */
+export type Text = string | Variable;
+
 /** A name in a directory: what the calls that make or remove something take, without a path to be redirected. */
 export interface Entry {
   readonly directory: Start;
-  readonly name: string;
+  readonly name: Text;
 }
 
 export interface OpenOptions {
@@ -36,7 +39,7 @@ export interface OpenOptions {
   /** Mode of a file made by O_CREAT, less the umask. */
   readonly mode?: number;
   /** For messages; the path by default. */
-  readonly what?: string;
+  readonly what?: Text;
   readonly accept?: readonly number[];
 }
 
@@ -55,31 +58,32 @@ function request(flags: number, mode: number, symlinks: Symlinks): Uint8Array {
 }
 
 /** Opens a path, which must exist. */
-export function openPath(path: string, into: Variable, options: OpenOptions): Call {
+export function openPath(path: Text, into: Variable, options: OpenOptions): Call {
   const { symlinks, from = AT_FDCWD, flags = O_PATH, mode = 0, what = path, accept } = options;
   const how = request(flags, mode, symlinks);
   return call("openat2", [from, path, how, how.length], what, accept ? { into, accept } : { into });
 }
 
-/** A path as its directory and the name in it. */
-export interface SplitPath {
+/** A path, and the same as a directory and a name in it. */
+export interface Path {
+  readonly text: Text;
   /** Undefined if there is nothing on the way to the name that could be a symlink. */
-  readonly parent: string | undefined;
+  readonly parent: Text | undefined;
   /** Never a path that leads through a directory other than the working directory or the root. */
-  readonly name: string;
+  readonly name: Text;
 }
 
 /**
  * Splits at the last slash. A path that ends in a slash, `.` or `..` names what it leads to, as for the kernel:
  * the parent is the whole path then, and the name is `.`.
  */
-export function splitPath(path: string): SplitPath {
-  const slash = path.lastIndexOf("/");
-  if (slash < 0) return { parent: undefined, name: path };
-  const name = path.slice(slash + 1);
-  if (name === "" || name === "." || name === "..") return { parent: path, name: "." };
-  const parent = path.slice(0, slash);
-  return /^\/*$/.test(parent) ? { parent: undefined, name: path } : { parent, name };
+export function splitPath(text: string): Path {
+  const slash = text.lastIndexOf("/");
+  if (slash < 0) return { text, parent: undefined, name: text };
+  const name = text.slice(slash + 1);
+  if (name === "" || name === "." || name === "..") return { text, parent: text, name: "." };
+  const parent = text.slice(0, slash);
+  return /[^/]/.test(parent) ? { text, parent, name } : { text, parent: undefined, name: text };
 }
 
 /** A path without what only says that it is a directory: `d/` and `d/.` become `d`. */
@@ -89,13 +93,12 @@ export function withoutSlash(path: string): string {
 
 /** Opens the directory of a path's last component into `directory`, if that takes anything at all. */
 export function openParent(
-  path: string,
+  { text, parent, name }: Path,
   directory: Variable,
   options: OpenOptions,
 ): { readonly steps: readonly Call[]; readonly entry: Entry } {
-  const { parent, name } = splitPath(path);
   if (parent === undefined) return { steps: [], entry: { directory: options.from ?? AT_FDCWD, name } };
-  const open = openPath(parent, directory, { ...options, what: options.what ?? path });
+  const open = openPath(parent, directory, { ...options, what: text });
   return { steps: [open], entry: { directory, name } };
 }
 

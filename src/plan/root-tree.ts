@@ -17,7 +17,7 @@ import {
   variable,
   when,
 } from "../program/steps.ts";
-import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_RDONLY } from "../sys/constants.ts";
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_DIRECTORY, O_RDONLY } from "../sys/constants.ts";
 import { EEXIST, EINVAL, ENOENT } from "../sys/errno.ts";
 import {
   addedAttributes,
@@ -31,7 +31,7 @@ import {
 } from "./mounts.ts";
 import { type NamespaceProc, namespaceProc } from "./namespace-proc.ts";
 import { makeDirectory, makeEmptyFile, makeLink } from "./nodes.ts";
-import { openParent, openPath } from "./paths.ts";
+import { openParent, openPath, splitPath } from "./paths.ts";
 
 /** Something in the tree. Paths are relative to its root and lead through nothing but directories of it. */
 export type Node =
@@ -155,7 +155,10 @@ function nodeSteps(node: Node, { existing }: Tree, root: Variable): Step[] {
       ];
     }
     case "extra link": {
-      const { steps, entry } = openParent(name, variable("directory"), { from: root, symlinks: "refuse" });
+      const { steps, entry } = openParent(splitPath(name), variable("directory"), {
+        from: root,
+        symlinks: "refuse",
+      });
       return [...steps, makeLink(node.content, entry, name)];
     }
     case "extra directory":
@@ -172,12 +175,17 @@ function extraDirectorySteps(
 ): Step[] {
   const parent = variable("directory");
   const directory = variable("new directory");
-  const { steps, entry } = openParent(path, parent, { from: root, symlinks: "refuse" });
-  const opening = { from: entry.directory, flags: O_RDONLY, symlinks: "refuse", what: path } as const;
+  const { steps, entry } = openParent(splitPath(path), parent, { from: root, symlinks: "refuse" });
+  const opening = {
+    from: entry.directory,
+    flags: O_RDONLY | O_DIRECTORY,
+    symlinks: "refuse",
+    what: path,
+  } as const;
   return [
     ...steps,
     makeDirectory(entry, 0o777, path, { accept: [EEXIST] }),
-    openPath(`${entry.name}/`, directory, opening),
+    openPath(entry.name, directory, opening),
     ...(owner === undefined ? [] : [call("fchown", [directory, ...owner], path)]),
     ...(mode === undefined ? [] : [call("fchmod", [directory, mode], path)]),
   ];

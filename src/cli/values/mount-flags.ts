@@ -107,7 +107,8 @@ export const existingFlags: FlagTable = { of: "mkdir", letters: { e: 1 }, names:
 /** The flags that `letters` stand for; an empty text is fine. @throws UsageError at any other character. */
 export function flagsByLetters({ of, letters }: FlagTable, text: string): number {
   let flags = 0;
-  for (const letter of text) {
+  for (let index = 0; index < text.length; index++) {
+    const letter = text.charAt(index);
     const flag = Object.hasOwn(letters, letter) ? letters[letter] : undefined;
     if (flag === undefined) {
       const known = Object.keys(letters).join("");

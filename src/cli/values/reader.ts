@@ -3,11 +3,14 @@ import * as v from "valibot";
 import { UsageError } from "../failure.ts";
 
 /** A schema that takes one argument's text and yields a `T`. */
-export type Reader<T> = v.GenericSchema<string, T>;
+export type Reader<T> = v.GenericSchema<string, T> & {
+  /** The function behind the schema: command lines can have thousands of values. @throws UsageError */
+  readonly read: (text: string) => T;
+};
 
 /** Wraps `read`, which throws a `UsageError` that says what is wrong with the text. */
 export function reader<T>(read: (text: string) => T): Reader<T> {
-  return v.pipe(
+  const schema = v.pipe(
     v.string(),
     v.rawTransform(({ dataset, addIssue, NEVER }) => {
       try {
@@ -19,11 +22,10 @@ export function reader<T>(read: (text: string) => T): Reader<T> {
       }
     }),
   );
+  return Object.assign(schema, { read });
 }
 
 /** Reads `text` by a schema, for syntaxes made of others. @throws UsageError with the schema's message. */
 export function readBy<T>(schema: Reader<T>, text: string): T {
-  const result = v.safeParse(schema, text, { abortEarly: true });
-  if (result.success) return result.output;
-  throw new UsageError(result.issues[0].message);
+  return schema.read(text);
 }
