@@ -7,6 +7,7 @@ import type { Suite } from "./suite.ts";
 export const suite: Suite = {
   applets: [
     { name: "chroot_pivot", aliases: [], load: () => import("../applets/chroot_pivot.ts") },
+    { name: "cmd", aliases: [], load: () => import("../applets/cmd.ts") },
     { name: "env", aliases: [], shadows: true, load: () => import("../applets/env.ts") },
     { name: "launcher", aliases: ["container-launcher"], load: () => import("../applets/launcher.ts") },
     { name: "mount_seq", aliases: [], load: () => import("../applets/mount_seq.ts") },
