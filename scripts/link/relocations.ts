@@ -66,6 +66,7 @@ const shimmed: ReadonlySet<string> = new Set([
   "dlsym",
   "freeaddrinfo",
   "getaddrinfo",
+  "getcwd",
   "getgrnam_r",
   "getpwnam_r",
   "getpwuid_r",

@@ -75,6 +75,16 @@ long bun_syscall(long number, long a, long b, long c, long d, long e, long f) {
   return syscall(number, a, b, c, d, e, f);
 }
 
+/*
+ * Bun does not start in a directory that has been removed, or lies outside of the root, or whose path is too long.
+ * It needs a path, not this one: paths of ours go to the kernel as they are.
+ */
+char *bun_getcwd(char *buffer, size_t size) {
+  char *path = getcwd(buffer, size);
+  if (path != NULL || buffer == NULL || size < sizeof "/") return path;
+  return strcpy(buffer, "/");
+}
+
 static pthread_t main_thread;
 
 /* Before any constructor of Bun's, which could ask for the stack. */
