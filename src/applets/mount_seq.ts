@@ -263,6 +263,8 @@ const takers: Readonly<Record<ModifierKey, readonly OperationKey[]>> = {
 class Draft {
   readonly operation: OperationKey;
   readonly target: string;
+  /** Equal for operations that have the same modifiers, with whatever source. */
+  likeness = "";
   /** The last value of each. */
   private readonly modifiers: { [K in ModifierKey]?: Occurrence["value"] } = {};
   private flagTexts: readonly (Occurrence & { readonly key: "letters" | "flag" })[] = [];
@@ -280,6 +282,8 @@ class Draft {
   add(modifier: Occurrence & { readonly key: ModifierKey }): void {
     const { key, value } = modifier;
     if (!takers[key].includes(this.operation)) this.refuse(`${optionName(key)} is not for this operation`);
+    const text = key === "source" ? "" : `${value}`;
+    this.likeness += `${key} ${text.length} ${text} `;
     if (modifier.key === "letters" || modifier.key === "flag") {
       this.flagTexts = [...this.flagTexts, modifier];
     } else this.modifiers[key] = value;
@@ -454,14 +458,21 @@ interface Planned {
   readonly batch: string | undefined;
 }
 
-function planned(draft: Draft): Planned {
-  if (draft.operation !== "mount") {
-    return { draft, operation: simpleOperation(draft, draft.operation), batch: undefined };
-  }
-  const operation = mountOperation(draft);
-  const key = batchKey(operation);
-  const { tolerate, tolerateRefusal, sync } = draft.surroundings;
-  return { draft, operation, batch: key && `${key} ${tolerate} ${tolerateRefusal} ${sync}` };
+/** Plans operations. Mounts with the modifiers of an earlier one are made after its model: there can be thousands. */
+function planAll(all: readonly Draft[]): readonly Planned[] {
+  const models = new Map<string, MountOperation>();
+  return all.map((draft) => {
+    if (draft.operation !== "mount") {
+      return { draft, operation: simpleOperation(draft, draft.operation), batch: undefined };
+    }
+    const model = models.get(draft.likeness);
+    const operation =
+      model === undefined
+        ? mountOperation(draft)
+        : { ...model, target: splitPath(draft.target), source: draft.text("source") };
+    if (model === undefined) models.set(draft.likeness, operation);
+    return { draft, operation, batch: batchKey(operation, draft.likeness) };
+  });
 }
 
 function stagesOf(operation: MountOperation | SimpleOperation, context: Context, given: Given): Stages {
@@ -550,7 +561,7 @@ function takeBack(undo: readonly Step[]): Step[] {
 }
 
 export function plan({ options, operands, sequence }: Input<typeof spec>, given: Given): Program {
-  const operations = drafts(sequence).map(planned);
+  const operations = planAll(drafts(sequence));
   const failed = variable("failed");
   const [program, ...args] = operands;
   return {

@@ -12,12 +12,14 @@ import type { Text } from "./paths.ts";
 /** Messages show a column's text as it is, so that it has to be printable and not too long. */
 const plain = /^[\x20-\x7e]{1,400}$/;
 
-/** Equal for operations that fit into one table; undefined for those that fit into none. */
-export function batchKey(operation: MountOperation): string | undefined {
-  const { flags, source, sourceSymlinks, symlinks, remount, make, exclusive, target } = operation;
-  if (mountKind(flags) !== "bind" || !isPlain(source ?? "-") || !isPlain(target.text)) return undefined;
-  const parts = `${source === undefined} ${make !== undefined && target.parent === undefined}`;
-  return `${flags} ${sourceSymlinks} ${symlinks} ${remount} ${make} ${exclusive} ${parts}`;
+/**
+ * Equal for operations that fit into one table; undefined for those that fit into none. `likeness` is equal for
+ * operations that are the same but for their paths, and have a source or none.
+ */
+export function batchKey(operation: MountOperation, likeness: string): string | undefined {
+  const { flags, source = "-", make, target } = operation;
+  if (mountKind(flags) !== "bind" || !isPlain(source) || !isPlain(target.text)) return undefined;
+  return make !== undefined && target.parent === undefined ? `${likeness}.` : likeness;
 }
 
 function isPlain(text: Text): boolean {

@@ -8,6 +8,8 @@ import type { Address, Cell, Operand } from "./target.ts";
 const firstSize = 32 * 1024;
 const wordBase = 2 ** 32;
 
+const noByteString = /[\0\u0100-\uffff]/;
+
 export class DataArea {
   private bytes = Buffer.alloc(firstSize);
   private length = 0;
@@ -41,8 +43,7 @@ export class DataArea {
     let address = this.strings.get(text);
     if (!address) {
       // Our own mistake, if it happens: byte strings have neither NULs nor chars above 255.
-      if (text.includes("\0") || /[\u0100-\uffff]/.test(text))
-        throw new Error(`not a byte string: ${JSON.stringify(text)}`);
+      if (noByteString.test(text)) throw new Error(`not a byte string: ${JSON.stringify(text)}`);
       const offset = this.reserve(text.length + 1, 1);
       this.bytes.write(text, offset, "latin1");
       address = { kind: "address", offset };
