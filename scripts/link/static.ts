@@ -54,6 +54,7 @@ export function linkStatically(
   write("given.h", givenHeader());
   write("symbols.h", symbolsHeader());
   compile(tools, directory, "entry", [...entryFlags, "-mgeneral-regs-only"]);
+  checkEntry(tools, directory);
   compile(tools, directory, "shim", []);
   const warnings = link(tools, directory);
   const executable = readFileSync(join(directory, "ctrtool"));
@@ -71,6 +72,13 @@ function compile({ compiler }: Toolchain, directory: string, name: string, flags
   const source = join(import.meta.dirname, `${name}.c`);
   const failed = (said: string) => `${name}.c does not compile: ${firstError(said)}`;
   run(directory, failed, compiler, ...commonFlags, ...flags, "-I.", "-c", source, "-o", `${name}.o`);
+}
+
+/** The entry code must get by on its own: it runs before the C library can. */
+function checkEntry({ linker }: Toolchain, directory: string): void {
+  const failed = (said: string) => `entry.c needs ${missingSymbols(said).join(", ") || firstError(said)}`;
+  const alone = ["--defsym=ctrtool_bun_entry=0", "-o", "entry-alone", "entry.o"];
+  run(directory, failed, linker, ...alone);
 }
 
 function link({ arch, linker, startFile, libraries, endFile }: Toolchain, directory: string): string[] {
@@ -107,10 +115,15 @@ function link({ arch, linker, startFile, libraries, endFile }: Toolchain, direct
 }
 
 function linkProblem(said: string): string {
-  const missing = [...said.matchAll(/undefined reference to `(.+?)'/g)].map(([, name]) => name);
+  const missing = missingSymbols(said);
   return missing.length > 0
-    ? `libc.a has no ${[...new Set(missing)].join(", ")}, which Bun needs`
+    ? `libc.a has no ${missing.join(", ")}, which Bun needs`
     : `linking failed: ${firstError(said)}`;
+}
+
+function missingSymbols(said: string): string[] {
+  const names = [...said.matchAll(/undefined reference to `(.+?)'/g)].map(([, name = ""]) => name);
+  return [...new Set(names)];
 }
 
 function firstError(said: string): string {
