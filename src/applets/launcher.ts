@@ -10,6 +10,7 @@ import { capabilities } from "../cli/values/capability.ts";
 import { formatIdMap, idMap } from "../cli/values/id-map.ts";
 import { type EntryWord, namespaceEntry, resolveEntry } from "../cli/values/namespace.ts";
 import { decimal, I32_MAX, letters, list, readNumber, U32_MAX, u64, unsigned } from "../cli/values/number.ts";
+import { filterSource, propagation } from "../cli/values/process.ts";
 import { type Reader, readBy, reader } from "../cli/values/reader.ts";
 import { resourceLimit } from "../cli/values/rlimit.ts";
 import { path, text } from "../cli/values/text.ts";
@@ -24,7 +25,6 @@ import { call, fail, group, type Program, type Step, variable, when } from "../p
 import {
   F_GETFD,
   MS_PRIVATE,
-  MS_SHARED,
   MS_SLAVE,
   PR_GET_NO_NEW_PRIVS,
   SOCK_DGRAM,
@@ -38,15 +38,6 @@ const mostEntries = 64;
 const hostnameBytes = 64;
 const socketTypes = [undefined, SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET];
 
-/** Only the first letters count, as in the original. Undefined: leave it. */
-const propagation: Reader<number | "unchanged"> = reader((word) => {
-  if (word.startsWith("sh")) return MS_SHARED;
-  if (word.startsWith("sl")) return MS_SLAVE;
-  if (word.startsWith("p")) return MS_PRIVATE;
-  if (word.startsWith("u")) return "unchanged";
-  throw new UsageError("propagation is shared, slave, private or unchanged");
-});
-
 const ambient: Reader<bigint | "inheritable"> = reader((word) =>
   word === "inherit" ? "inheritable" : readBy(capabilities, word),
 );
@@ -54,11 +45,6 @@ const ambient: Reader<bigint | "inheritable"> = reader((word) =>
 /** `-f`: a descriptor, or any word that begins with `i` for "in place". */
 const inPlace: Reader<number | "in place"> = reader((word) =>
   word.startsWith("i") ? "in place" : Number(readNumber(word, "c", BigInt(I32_MAX))),
-);
-
-/** `--seccomp`: a descriptor, or a file (with a slash if its name is a number). */
-const filterSource: Reader<number | string> = reader((word) =>
-  /^[0-9]+$/.test(word) ? Number(readNumber(word, "decimal", BigInt(I32_MAX))) : readBy(path, word),
 );
 
 const descriptor = decimal(I32_MAX);

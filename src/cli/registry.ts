@@ -12,6 +12,7 @@ export const suite: Suite = {
     { name: "launcher", aliases: ["container-launcher"], load: () => import("../applets/launcher.ts") },
     { name: "mount_seq", aliases: [], load: () => import("../applets/mount_seq.ts") },
     { name: "nsenter", aliases: [], shadows: true, load: () => import("../applets/nsenter.ts") },
+    { name: "pidns_run", aliases: [], load: () => import("../applets/pidns_run.ts") },
     { name: "ppid_check", aliases: [], load: () => import("../applets/ppid_check.ts") },
     { name: "renameat2", aliases: ["simple-renameat2"], load: () => import("../applets/renameat2.ts") },
     { name: "reset_cgroup", aliases: [], load: () => import("../applets/reset_cgroup.ts") },

@@ -29,7 +29,7 @@ export function waitFor(pid: Value, what: string, into: Variable, signal = varia
   return [
     folded(`${into.name} = status of ${what}, waited for (128 + n after signal n)`, [
       call("wait4", [pid, status, 0, 0], what, { retry: true }),
-      ...decode(status, into, signal),
+      ...decodeStatus(status, into, signal),
     ]),
   ];
 }
@@ -46,7 +46,7 @@ export function waitForLast(pid: Variable, ended: Variable, into: Variable): Ste
         call("wait4", [-1, status, 0, 0], "a child", { into: ended, retry: true }),
         when(ended, "==", pid, [leave]),
       ]),
-      ...decode(status, into, variable("signal")),
+      ...decodeStatus(status, into, variable("signal")),
     ]),
   ];
 }
@@ -56,7 +56,8 @@ export function reap(pid: Value, what: string): Step {
   return call("wait4", [pid, 0, 0, 0], what, { retry: true, accept: [ECHILD] });
 }
 
-function decode(status: Area, into: Variable, signal: Variable): Step[] {
+/** A status word of wait4(2) as shells write it, and the signal that killed the process, or 0. */
+export function decodeStatus(status: Area, into: Variable, signal: Variable): Step[] {
   const word = variable("status word");
   return [
     load(word, status, 0, 4),

@@ -22,7 +22,6 @@ import {
   compose,
   exit,
   fail,
-  folded,
   fork,
   group,
   load,
@@ -58,6 +57,7 @@ import type { Given } from "../../sys/given.ts";
 import { clone_args, rlimit64 } from "../../sys/structs.ts";
 import { keepChildStatus } from "../inherit.ts";
 import { namespaceFlags } from "../namespaces.ts";
+import { openPipe, type Pipe } from "../pipe.ts";
 import { restoreEffective } from "../privileges.ts";
 import { openProcess } from "../proc.ts";
 import { reap, waitFor } from "../wait.ts";
@@ -72,12 +72,6 @@ export const launchFailure = 125;
 const released = 1;
 const limitsLeft = 2;
 const messageBytes = 8;
-
-/** A pipe's two descriptors, close-on-exec. */
-interface Pipe {
-  readonly read: Variable;
-  readonly write: Variable;
-}
 
 /** What the launcher knows while it runs. Descriptors are close-on-exec and handed on by name. */
 class Session {
@@ -111,8 +105,8 @@ export function launchSteps(launch: Launch, given: Given): Step[] {
     ...openCgroup(launch.intoCgroup, session),
     ...(launch.lockFile === undefined ? [] : lock(launch.lockFile, session)),
     ...(launch.logFile === undefined ? [] : [openLog(launch.logFile, session)]),
-    pipe(session.ready, "the ready pipe"),
-    pipe(session.release, "the release pipe"),
+    openPipe(session.ready, "the ready pipe"),
+    openPipe(session.release, "the release pipe"),
     ...asOwner(launch.ownerUid, [cloneChild(launch, session, links, given)]),
     set(session.childLives, 1),
     attempt(prepare(launch, session, executed.fd, given), endChild(session), "fail"),
@@ -126,15 +120,6 @@ function close(fd: Value, what: string): Step {
 
 function closeOnExec(fd: number): Step {
   return call("fcntl", [fd, F_SETFD, 1], `descriptor ${fd}`);
-}
-
-function pipe(ends: Pipe, what: string): Step {
-  const pair = area(what, 8);
-  return folded(`${ends.read.name}, ${ends.write.name} = pipe2(O_CLOEXEC)`, [
-    call("pipe2", [pair, O_CLOEXEC], what),
-    load(ends.read, pair, 0, 4),
-    load(ends.write, pair, 4, 4),
-  ]);
 }
 
 function lock(path: string, { lock }: Session): Step[] {
