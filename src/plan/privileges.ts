@@ -25,6 +25,7 @@ import {
 import {
   _LINUX_CAPABILITY_VERSION_3,
   PR_CAP_AMBIENT,
+  PR_CAP_AMBIENT_CLEAR_ALL,
   PR_CAP_AMBIENT_RAISE,
   PR_CAPBSET_DROP,
   PR_CAPBSET_READ,
@@ -47,15 +48,21 @@ export interface Privileges {
   readonly keepCapabilities: boolean;
   /** Capabilities to raise in the ambient set: a mask, or the inheritable set as it is by then. */
   readonly ambient?: bigint | "inheritable";
+  /** The ambient set is emptied first, so that it is exactly `ambient`. */
+  readonly clearAmbient?: true;
   /** The bounding set; one that is missing from it is an error. */
   readonly bounding?: bigint;
   readonly securebits?: number;
+  /** The permitted and effective sets in the end; one that is not permitted is an error. */
+  readonly permitted?: bigint;
 }
 
 type Set64 = "effective" | "permitted" | "inheritable";
 
 const header = user_cap_header.pack({ version: _LINUX_CAPABILITY_VERSION_3, pid: 0 });
 const capabilityBits = 64;
+/** Every capability that a kernel may know. */
+const allCapabilities = (1n << 64n) - 1n;
 const unchangedId = 0xffffffff;
 
 /** The steps of a change of identity. Needs the capabilities that each of the calls asks for. */
@@ -71,11 +78,15 @@ export function changePrivileges(to: Privileges): Step[] {
   ];
   if (to.groups) steps.push(setGroups(to.groups));
   if (to.gid !== undefined || to.uid !== undefined) steps.push(...changeIds(to, sets));
+  if (to.clearAmbient) {
+    steps.push(call("prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0], "the ambient set"));
+  }
   if (to.ambient !== undefined && to.ambient !== 0n) steps.push(...raiseAmbient(to.ambient, sets));
   if (to.bounding !== undefined) steps.push(...limitBounding(to.bounding));
   if (to.securebits !== undefined) {
     steps.push(call("prctl", [PR_SET_SECUREBITS, to.securebits, 0, 0, 0], "securebits"));
   }
+  if (to.permitted !== undefined) steps.push(limitPermitted(to.permitted));
   return steps;
 }
 
@@ -100,6 +111,32 @@ export function restoreEffective(): Step {
   const sets = area("capability sets", user_cap_data.size * 2);
   return folded("all permitted capabilities become effective", [
     capget(sets),
+    ...copyHalves(sets, "permitted", "effective"),
+    capset(sets),
+  ]);
+}
+
+/** Last of all: what the other changes need is gone afterwards. */
+function limitPermitted(wanted: bigint): Step {
+  const sets = area("capability sets", user_cap_data.size * 2);
+  const everything = wanted === allCapabilities;
+  const parts = [wanted & 0xffffffffn, wanted >> 32n] as const;
+  const [low, high] = halves("permitted");
+  const word = variable("permitted");
+  const limit = (offset: number, part: bigint): Step[] => [
+    load(word, sets, offset, 4),
+    compute(word, word, "and", part),
+    ...(everything ? [] : [when(word, "!=", part, [lacking])]),
+    store(sets, offset, 4, word),
+  ];
+  const lacking = fail({
+    step: "permitted set",
+    what: "not all of the capabilities asked for are permitted",
+  });
+  return folded(`permitted and effective sets become 0x${wanted.toString(16)}`, [
+    capget(sets),
+    ...limit(low, parts[0]),
+    ...limit(high, parts[1]),
     ...copyHalves(sets, "permitted", "effective"),
     capset(sets),
   ]);
