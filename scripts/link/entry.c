@@ -1,6 +1,6 @@
 /*
  * The first code of the process: it runs before the C library has set up anything (thread-local storage,
- * IFUNCs, the stack protector's canary), so it may call nothing but the kernel. scripts/link/toolchain.ts
+ * IFUNCs, the stack protector's canary), so it may call nothing but the kernel. scripts/link/static.ts
  * compiles it so, and refuses the result if it refers to any symbol that is not in this file.
  *
  * It writes down what the process was given, and hands the C library and Bun a stack on which there are no
