@@ -5,6 +5,7 @@
 
 import {
   area,
+  attempt,
   call,
   compose,
   fail,
@@ -18,6 +19,8 @@ import {
 import {
   AT_FDCWD,
   AT_REMOVEDIR,
+  CLONE_VFORK,
+  CLONE_VM,
   O_DIRECTORY,
   O_PATH,
   O_RDONLY,
@@ -299,18 +302,23 @@ function runSteps({ command }: RunOperation, given: Given): Step[] {
   const shown = oneLine(command.slice(0, shownCommand));
   const pid = variable("pid");
   const status = variable("status");
+  const said = variable("command not executed");
   const what = area("command and status", shown.length + 40);
+  const process = [...restoreInherited(given), ...exec(execution([shell, "-c", command], given.environment))];
   return [
+    // As vfork(2): the child runs in our memory, so that it can note that it has told of its failure itself.
+    set(said, 0),
     fork({
       call: "clone",
-      args: [SIGCHLD, 0, 0, 0, 0],
+      args: [CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0],
       what: shown,
       stage: "the command",
       into: pid,
-      child: [...restoreInherited(given), ...exec(execution([shell, "-c", command], given.environment))],
+      child: [attempt(process, [set(said, 1)], "fail")],
       failure: 127,
     }),
     ...waitFor(pid, shown, status),
+    when(said, "!=", 0, [fail({ step: "run", what: shown, silent: true })]),
     when(status, "!=", 0, [compose(what, [`${shown}: status `, status]), fail({ step: "run", what })]),
   ];
 }
