@@ -1,5 +1,5 @@
 /** What the static link step makes, as a file and as a process. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, statSync } from "node:fs";
 import {
   Elf,
@@ -27,6 +27,9 @@ const loadResult = {
   pattern: "a<1>b<2>c<3>",
   float: "6.217676",
 };
+
+/** The emulator takes half a second for each start, when nothing else runs. */
+setDefaultTimeout(60_000);
 
 describe.each([...arches])("%s", (arch) => {
   const elf = () => new Elf(readFileSync(built(arch)), arch);

@@ -1,5 +1,5 @@
 /** What the process was given: written down before the runtime starts, and handed on as it was. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { arches, nativeArch } from "../../src/sys/arch.ts";
@@ -32,6 +32,9 @@ function withoutStandard(closed: number, start: readonly string[]): Descriptors 
 function bits(mask: number): number[] {
   return standard.filter((fd) => mask & (1 << fd));
 }
+
+/** The emulator takes half a second for each start, when nothing else runs. */
+setDefaultTimeout(60_000);
 
 describe.each([...arches])("%s", (arch) => {
   test.each(combinations)("fills the standard descriptors that are closed: bits %d", (closed) => {
