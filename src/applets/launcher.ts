@@ -280,6 +280,14 @@ export const spec = defineSpec({
       help: "install this BPF filter, as late as possible with -D",
     },
 
+    status: {
+      long: "status-fd",
+      metavar: "FD",
+      value: decimal(I32_MAX, 3),
+      added: true,
+      help: "tell FD what happens, in lines of JSON: created, running, exited, failed",
+    },
+
     wait: { short: "w", long: "wait", help: "wait for the program and return its status" },
     fork: { long: "fork", help: "fork once more; the first process waits" },
     forkDaemon: { long: "fork-daemon", help: "fork once more; the first process exits" },
@@ -368,7 +376,13 @@ export function plan({ options, operands, sequence }: Input<typeof spec>, given:
           given,
         )),
   ];
-  return { applet: spec.name, failure: launchFailure, steps };
+  const { status } = options;
+  return {
+    applet: spec.name,
+    failure: launchFailure,
+    ...(status === undefined ? {} : { statusDescriptor: status }),
+    steps,
+  };
 }
 
 function newProcess(options: Options, namespaces: readonly NamespaceLetter[], inside: Inside, given: Given) {
@@ -394,6 +408,7 @@ function newProcess(options: Options, namespaces: readonly NamespaceLetter[], in
     ...(script === undefined ? {} : { script }),
     scriptEnvironment: given.environment,
     wait: options.wait || options.noExec,
+    ...(options.status === undefined ? {} : { status: options.status }),
   };
 }
 
@@ -490,8 +505,8 @@ function clearsCapabilities(options: Options): { on: boolean; automatic: boolean
 
 /** Descriptors that an option names must be open; they are looked at before anything is done. */
 function openDescriptors(options: Options): Step[] {
-  const { execFd, notify, userNamespace, seccomp, closeDescriptors } = options;
-  const fds = [execFd, notify, userNamespace, seccomp, ...closeDescriptors].filter(
+  const { execFd, notify, status, userNamespace, seccomp, closeDescriptors } = options;
+  const fds = [execFd, notify, status, userNamespace, seccomp, ...closeDescriptors].filter(
     (fd) => typeof fd === "number",
   );
   return fds.map((fd) => call("fcntl", [fd, F_GETFD], `descriptor ${fd}`));
@@ -566,6 +581,7 @@ function refuseInPlace(options: Options): void {
     [options.denySetgroups, "disable-setgroups"],
     [options.execAnonymous, "exec-anon-fd"],
     [options.intoCgroup !== undefined, "into-cgroup"],
+    [options.status !== undefined, "status-fd"],
   ];
   for (const [given, name] of without) {
     if (given) throw new UsageError(`--${name} has no effect with --userns-fd`);

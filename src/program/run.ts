@@ -37,7 +37,10 @@ import { x86_64 } from "./x86_64.ts";
 /** The whole executable that carries out `program` on `arch`. */
 export function executable(program: Program, arch: Arch): Uint8Array {
   const assembler = assemblerFor(arch, "process");
-  const lowering = new Lowering(assembler, syscallNumbers[arch], program.applet, "stderr");
+  const lowering = new Lowering(assembler, syscallNumbers[arch], program.applet, {
+    form: "line",
+    ...(program.statusDescriptor === undefined ? {} : { statusDescriptor: program.statusDescriptor }),
+  });
   lowering.process([named(program.applet), ...program.steps], program.failure);
   lowering.finish();
   const { code, dataStart } = assembler.assemble(imageCodeStart);
@@ -81,7 +84,7 @@ export function runInClone(program: Program, flags = 0): Child {
   const numbers = syscallNumbers[arch];
   const shared = mapMemory(recordBytes, MAP_SHARED);
   const assembler = assemblerFor(arch, "function");
-  const lowering = new Lowering(assembler, numbers, program.applet, { record: shared });
+  const lowering = new Lowering(assembler, numbers, program.applet, { form: "record", address: shared });
   const inParent = assembler.label();
   assembler.syscall(numbers.clone, [flags | SIGCHLD, 0, 0, 0, 0]);
   assembler.branch("!=", 0, inParent);

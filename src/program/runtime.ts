@@ -9,10 +9,12 @@ import type { DataArea } from "./data.ts";
 import type { Address, Cell, Label, Target } from "./target.ts";
 
 /**
- * How a failure reaches the user: as a line on descriptor 2, or, where a JavaScript parent is there to say
+ * How a failure reaches the user: as a line on descriptor 2 (and, on another one, in a line of JSON), or, where a JavaScript parent is there to say
  * it, as two 64-bit words (record number, errno) at an address in memory shared with it.
  */
-export type Report = "stderr" | { readonly record: number };
+export type Report =
+  | { readonly form: "line"; readonly statusDescriptor?: number }
+  | { readonly form: "record"; readonly address: number };
 
 /** System call numbers of the target's architecture. */
 export type SyscallNumbers = Readonly<Record<SyscallName, number>>;
@@ -27,6 +29,8 @@ const recordNumberOffset = 32;
 const stderr = 2;
 const lineSize = 4096;
 const newline = 10;
+const quotationMark = 34;
+const backslash = 92;
 const longestSubject = 800;
 
 export class Runtime {
@@ -118,8 +122,8 @@ export class Runtime {
   routines(): void {
     this.appendRoutine();
     this.decimalRoutine();
-    if (this.how === "stderr") this.reportRoutine();
-    else this.recordRoutine(this.how.record);
+    if (this.how.form === "line") this.reportRoutine(this.how.statusDescriptor);
+    else this.recordRoutine(this.how.address);
   }
 
   private appendRoutine(): void {
@@ -217,7 +221,7 @@ export class Runtime {
   }
 
   /** `ctrtool APPLET: step: what: ERRNO (text); hint: ...`, in one write so that lines do not mix. */
-  private reportRoutine(): void {
+  private reportRoutine(statusDescriptor: number | undefined): void {
     const { target, data } = this;
     const line = data.zeros(lineSize);
     const noWhat = target.label();
@@ -249,7 +253,48 @@ export class Runtime {
     target.keep(length);
     // A standard error that cannot be written to leaves nobody to tell.
     target.syscall(this.numbers.write, [stderr, line, length]);
+    if (statusDescriptor !== undefined) this.tellStatus(line, statusDescriptor);
     target.leave();
+  }
+
+  /** `{"event":"failed","error":LINE}` for the machine that started us. The line is printable ASCII. */
+  private tellStatus(line: Address, descriptor: number): void {
+    const { target, data } = this;
+    // Each byte of the line may need a backslash.
+    const text = data.zeros(2 * lineSize + 64);
+    const position = data.cell();
+    const byte = data.cell();
+    const mark = data.string("\\");
+    const buffer = data.record([0]);
+    const next = target.label();
+    const plain = target.label();
+    const escaped = target.label();
+    const end = target.label();
+    const length = data.cell();
+
+    this.startText(text, 2 * lineSize + 64);
+    this.appendText(data.string('{"event":"failed","error":"'));
+    target.fetch(line);
+    target.keep(position);
+    target.bind(next);
+    this.byteAt(position);
+    target.branch("==", newline, end);
+    target.keep(byte);
+    target.branch("==", quotationMark, escaped);
+    target.branch("!=", backslash, plain);
+    target.bind(escaped);
+    this.appendText(mark);
+    target.bind(plain);
+    target.fetch(byte);
+    target.store(1, buffer, 0);
+    this.appendText(buffer);
+    this.advance(position, 1);
+    target.jump(next);
+    target.bind(end);
+    this.appendText(data.string('"}\n'));
+    this.textLength();
+    target.keep(length);
+    target.syscall(this.numbers.write, [descriptor, text, length]);
   }
 
   private recordRoutine(record: number): void {

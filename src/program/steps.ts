@@ -223,6 +223,8 @@ export interface Program {
   readonly applet: string;
   /** Exit status after a failure whose step names no other. */
   readonly failure: number;
+  /** A descriptor that gets each failure as a line of JSON, besides the line on descriptor 2. */
+  readonly statusDescriptor?: number;
   readonly steps: readonly Step[];
 }
 

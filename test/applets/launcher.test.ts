@@ -456,6 +456,40 @@ describe("program", () => {
     expect(shell(["-w", "--fork-daemon"], "exit 9").status).toBe(0);
     expect(launch(["--fork-daemon"], ["/nonexistent"]).status).toBe(125);
   });
+  test("--status-fd tells what happens, in lines of JSON", () => {
+    const events = (words: string): unknown[] =>
+      script(`ctrtool launcher --status-fd=7 ${words} 7>&1 >/dev/null 2>&1`)
+        .stdout.trim()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+    const created = { event: "created", pid: expect.any(Number) };
+    expect(events("-w sh -c 'exit 7'")).toEqual([
+      created,
+      { event: "running" },
+      { event: "exited", status: 7 },
+    ]);
+    expect(events("true")).toEqual([created, { event: "running" }]);
+    expect(events("-w '/none\"\\'")).toEqual([
+      created,
+      {
+        event: "failed",
+        error: 'ctrtool launcher: execve: /none"\\: ENOENT (No such file or directory)',
+      },
+      { event: "exited", status: 127 },
+    ]);
+    expect(events("-w -d -x 'exit 3' true")).toEqual([
+      created,
+      { event: "failed", error: "ctrtool launcher: script: it ended with status 3" },
+    ]);
+    expect(events("-w -m -r /nonexistent true")).toMatchObject([
+      created,
+      { event: "failed", error: expect.stringContaining("chdir: /nonexistent: ENOENT") },
+      { event: "exited", status: 125 },
+    ]);
+    const leaks =
+      "ctrtool launcher -w --status-fd=7 -d -x 'ls /proc/self/fd | wc -l' ls /proc/self/fd 7>/dev/null";
+    expect(script(leaks).stdout).toBe("5\n0\n1\n2\n3\n");
+  });
   test("--no-exec sets up and ends", () => {
     inDirectory((directory) => {
       const pid = join(directory, "pid");

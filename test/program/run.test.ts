@@ -23,7 +23,7 @@ const numbers = syscallNumbers[nativeArch()];
 
 function interpret(program: Program, kernel: Kernel) {
   const target = interpreter();
-  const lowering = new Lowering(target, numbers, program.applet, "stderr");
+  const lowering = new Lowering(target, numbers, program.applet, { form: "line" });
   lowering.process(program.steps, program.failure);
   lowering.finish();
   return target.run({ data: lowering.data.image(defaultBase), numbers, kernel });

@@ -103,6 +103,8 @@ export interface Launch {
   /** The environment of the script, before what only the launch knows. */
   readonly scriptEnvironment: readonly string[];
   readonly wait: boolean;
+  /** A given descriptor that is told of the launch's events, in lines of JSON. */
+  readonly status?: number;
 }
 
 /** A launch in this very process: no clone, no script. */

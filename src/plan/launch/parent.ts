@@ -65,6 +65,7 @@ import { inChild, type Links } from "./child.ts";
 import { executedFile, filterFile } from "./files.ts";
 import type { Launch, Limit } from "./launch.ts";
 import { becomeScript, runScript, type ScriptLinks } from "./script.ts";
+import { tell } from "./status.ts";
 
 /** Exit status after a failure of ours. */
 export const launchFailure = 125;
@@ -100,6 +101,7 @@ export function launchSteps(launch: Launch, given: Given): Step[] {
   return [
     ...keepChildStatus(given),
     ...(launch.inside.notify === undefined ? [] : [closeOnExec(launch.inside.notify)]),
+    ...(launch.status === undefined ? [] : [closeOnExec(launch.status)]),
     ...executed.open,
     ...filter.open,
     ...openCgroup(launch.intoCgroup, session),
@@ -109,6 +111,7 @@ export function launchSteps(launch: Launch, given: Given): Step[] {
     openPipe(session.release, "the release pipe"),
     ...asOwner(launch.ownerUid, [cloneChild(launch, session, links, given)]),
     set(session.childLives, 1),
+    ...(launch.status === undefined ? [] : [tell(launch.status, "created", "pid", session.pid)]),
     attempt(prepare(launch, session, executed.fd, given), endChild(session), "fail"),
     ...outcome(launch, session),
   ];
@@ -408,14 +411,29 @@ function endChild(session: Session): Step[] {
 }
 
 function outcome(launch: Launch, session: Session): Step[] {
+  const { status: listener } = launch;
   const status = variable("status");
-  if (launch.wait) return [...waitFor(session.pid, "the first process", status), exit(status)];
   const bytes = variable("bytes");
   const message = area("message", 8);
+  const started = call("read", [session.ready.read, message, 1], "the ready pipe", {
+    into: bytes,
+    retry: true,
+  });
+  const running = listener === undefined ? [] : [when(bytes, "==", 0, [tell(listener, "running")])];
+  const wait = waitFor(session.pid, "the first process", status);
+  if (launch.wait) {
+    return [
+      ...(listener === undefined ? [] : [started, ...running]),
+      ...wait,
+      ...(listener === undefined ? [] : [tell(listener, "exited", "status", status)]),
+      exit(status),
+    ];
+  }
   return [
-    call("read", [session.ready.read, message, 1], "the ready pipe", { into: bytes, retry: true }),
+    started,
+    ...running,
     when(bytes, "==", 0, [exit(0)]),
-    ...waitFor(session.pid, "the first process", status),
+    ...wait,
     // With --fork-daemon it is the second process that has failed.
     when(status, "==", 0, [exit(launchFailure)]),
     exit(status),
