@@ -4,7 +4,7 @@ import { fail, type Step, set, type Variable, variable, when } from "../program/
 import { AT_FDCWD, AT_REMOVEDIR, MNT_DETACH, MS_REC, UMOUNT_NOFOLLOW } from "../sys/constants.ts";
 import { EEXIST } from "../sys/errno.ts";
 import {
-  addedAttributes,
+  addAttributes,
   attach,
   classicMount,
   cloneTree,
@@ -170,7 +170,7 @@ function isRecursive(flags: number): boolean {
 
 function addedSteps(mount: Variable, flags: number, what: Text): Step[] {
   if ((flags & mountAttributes) === 0) return [];
-  return [setAttributes(mount, addedAttributes(flags), what, { recursive: isRecursive(flags) })];
+  return addAttributes(mount, flags, what, isRecursive(flags));
 }
 
 /** The top mount gets exactly these flags; those below it keep theirs, and get these too. */

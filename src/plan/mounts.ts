@@ -18,7 +18,6 @@ import {
   compose,
   fail,
   group,
-  load,
   type Step,
   type Variable,
   variable,
@@ -73,7 +72,8 @@ import {
   PROC_SUPER_MAGIC,
 } from "../sys/constants.ts";
 import { EINVAL, EPERM } from "../sys/errno.ts";
-import { mount_attr, statfs } from "../sys/structs.ts";
+import { mount_attr } from "../sys/structs.ts";
+import { readFileSystem } from "./file-facts.ts";
 import { type MountOption, mountOptions, optionLimit } from "./mount-data.ts";
 import { closeAll, type Entry, insideDirectory, openPath, type Text } from "./paths.ts";
 
@@ -188,6 +188,21 @@ export function setAttributes(
 }
 
 /**
+ * Adds `flags` to the flags of a mount, and with `recursive` of all below it. Where an outer mount namespace has
+ * locked when files' access times change (EPERM, see mount_namespaces(7)), that is left as it is.
+ */
+export function addAttributes(mount: Variable, flags: number, what: Text, recursive: boolean): Step[] {
+  const added = addedAttributes(flags);
+  if ((flags & atimes) === 0) return [setAttributes(mount, added, what, { recursive })];
+  const result = variable("result");
+  const others = addedAttributes(flags & ~atimes);
+  return [
+    setAttributes(mount, added, what, { recursive, accept: [EPERM], into: result }),
+    when(result, "==", -EPERM, [setAttributes(mount, others, what, { recursive })]),
+  ];
+}
+
+/**
  * Makes the flags of a mount exactly `flags`. Where an outer mount namespace has locked flags (EPERM, see
  * mount_namespaces(7)), those that only restrict are left as they are; a locked read-only still fails.
  */
@@ -294,13 +309,11 @@ const optionHints = {
  */
 export function classicMount({ type, source, data, flags }: FileSystem, target: Variable, what: Text): Step {
   const proc = variable("proc");
-  const facts = area("file system facts", statfs.size);
   const magic = variable("file system");
   const path = area("target", 48);
   return group("mount(2), for what fsconfig(2) cannot be told", [
     openPath("/proc", proc, { symlinks: "refuse" }),
-    call("fstatfs", [proc, facts], "/proc"),
-    load(magic, facts, statfs.offset("f_type"), 8),
+    ...readFileSystem(proc, "/proc", magic),
     when(magic, "!=", PROC_SUPER_MAGIC, [fail({ step: "long or special mount options need /proc", what })]),
     compose(path, ["/proc/self/fd/", target]),
     call("mount", [source, path, type, flags, data], what, { label: `mount ${type}` }),

@@ -32,8 +32,14 @@ const hints: Partial<Record<SyscallName, Hints>> = {
     [ENOSYS]: "needs Linux 5.12",
     [EPERM]: "a flag that is locked by the owner of the mount, or no CAP_SYS_ADMIN here",
   },
-  open_tree: { ...mountHints, [EINVAL]: "not a mount of this mount namespace, or one that is locked" },
-  fsconfig: mountHints,
+  open_tree: {
+    ...mountHints,
+    [EINVAL]: "not in this mount namespace, unbindable, or with locked mounts below it: bind recursively",
+  },
+  fsconfig: {
+    ...mountHints,
+    [EPERM]: `${mountHints[EPERM]}; for mqueue, sysfs, proc also one that owns the IPC, network, PID namespace`,
+  },
   fsmount: mountHints,
   fsopen: {
     [EPERM]: mountHints[EPERM] ?? "",
