@@ -7,7 +7,7 @@ import { statfs, statx } from "../sys/structs.ts";
 /** The magic number of the file system that an open file is on goes to `into`; 0 after a failure that is accepted. */
 export function readFileSystem(
   fd: Value,
-  what: string,
+  what: Call["what"],
   into: Variable,
   accept: NonNullable<Call["accept"]> = [],
 ): (Call | Load)[] {
@@ -32,7 +32,7 @@ type Fact = keyof typeof widths;
  */
 export function readFacts(
   fd: Value,
-  what: string,
+  what: Call["what"],
   mask: number,
   into: readonly (readonly [Fact, Variable])[],
   path = "",

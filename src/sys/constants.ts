@@ -801,6 +801,9 @@ export const IN_ONESHOT = 0x80000000;
 export const IN_CLOEXEC = 0x80000;
 export const IN_NONBLOCK = 0x800;
 
+// <linux/fs.h>: preadv2(2), pwritev2(2)
+export const RWF_NOWAIT = 0x8;
+
 // <fcntl.h>: splice(2)
 export const SPLICE_F_MOVE = 0x1;
 export const SPLICE_F_NONBLOCK = 0x2;
@@ -974,6 +977,7 @@ export const TUNSETIFF = 0x400454ca;
 export const TUNSETPERSIST = 0x400454cb;
 export const TUNSETOWNER = 0x400454cc;
 export const TUNSETGROUP = 0x400454ce;
+export const TUNGETIFF = 0x800454d2;
 export const IFF_TUN = 0x1;
 export const IFF_TAP = 0x2;
 export const IFF_NO_PI = 0x1000;
@@ -1199,6 +1203,10 @@ export const STATMOUNT_FS_SUBTYPE = 0x100;
 export const STATMOUNT_SB_SOURCE = 0x200;
 export const STATMOUNT_OPT_ARRAY = 0x400;
 export const STATMOUNT_OPT_SEC_ARRAY = 0x800;
+
+// <linux/pidfd.h> <linux/ioctl.h>, since Linux 6.13: what is known of a process, by its pidfd
+export const PIDFD_GET_INFO = 0xc040ff0b;
+export const PIDFD_INFO_PID = 0x1;
 
 // <linux/fcntl.h>, since Linux 6.14: execveat(2), would this file be allowed to run
 export const AT_EXECVE_CHECK = 0x10000;

@@ -4,7 +4,9 @@
  */
 
 import { variableValue } from "../../plan/environment.ts";
-import { AT_FDCWD } from "../../sys/constants.ts";
+import type { ExportedEnvironment } from "../../plan/exported.ts";
+import { call, type Step, type Variable } from "../../program/steps.ts";
+import { AT_FDCWD, F_SETFD, FD_CLOEXEC } from "../../sys/constants.ts";
 import { clipped, quote, UsageError } from "../failure.ts";
 import { I32_MAX, type Notation, readNumber } from "./number.ts";
 import { type Reader, reader } from "./reader.ts";
@@ -70,4 +72,24 @@ export function resolveDescriptor(
 /** The variables that are used up by `:NAME`: no program gets them. */
 export function takenVariables(specs: readonly (DescriptorSpec | WorkingDirectory)[]): string[] {
   return specs.flatMap((spec) => (spec.form === "take" ? [spec.variable] : []));
+}
+
+const firstNonStandard = 3;
+
+/**
+ * Uses a descriptor as FDSPEC has it: it stays open for the program that is executed later, or with `:NAME`
+ * neither it (from 3 up) nor the variable gets there. The step fails if it is not open.
+ * @throws UsageError as `resolveDescriptor` does.
+ */
+export function useDescriptor(
+  spec: DescriptorSpec,
+  environment: ExportedEnvironment,
+): { readonly fd: number | Variable; readonly step: Step } {
+  const exported = spec.form === "number" ? undefined : environment.number(spec.variable);
+  const fd = exported ?? resolveDescriptor(spec, { environment: environment.given });
+  if (spec.form === "take") environment.remove(spec.variable);
+  const standard = typeof fd === "number" && fd < firstNonStandard;
+  const flag = spec.form === "take" && !standard ? FD_CLOEXEC : 0;
+  const name = spec.form === "number" ? `descriptor ${spec.fd}` : `the descriptor in $${spec.variable}`;
+  return { fd, step: call("fcntl", [fd, F_SETFD, flag], name) };
 }
