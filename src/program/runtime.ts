@@ -2,6 +2,7 @@
  * The few routines that a program carries with it: putting text together, and reporting a failure as one
  * line. Written against the accumulator machine, so that they exist once and not once an architecture.
  */
+import { SIG_IGN, SIGPIPE } from "../sys/constants.ts";
 import { errnoLines } from "../sys/errno.ts";
 import { oneLine } from "../sys/failure.ts";
 import type { SyscallName } from "../sys/syscalls.ts";
@@ -29,6 +30,9 @@ const recordNumberOffset = 32;
 const stderr = 2;
 const lineSize = 4096;
 const newline = 10;
+/** struct sigaction of <asm/signal.h>: handler, flags, restorer, mask. */
+const actionBytes = 32;
+const signalSetBytes = 8;
 const quotationMark = 34;
 const backslash = 92;
 const longestSubject = 800;
@@ -251,9 +255,13 @@ export class Runtime {
     this.textLength();
     target.compute("add", 1);
     target.keep(length);
-    // A standard error that cannot be written to leaves nobody to tell.
+    // A standard error that cannot be written to leaves nobody to tell; the exit status must still be told.
+    const ignored = data.record([SIG_IGN, 0, 0, 0]);
+    const before = data.zeros(actionBytes);
+    target.syscall(this.numbers.rt_sigaction, [SIGPIPE, ignored, before, signalSetBytes]);
     target.syscall(this.numbers.write, [stderr, line, length]);
     if (statusDescriptor !== undefined) this.tellStatus(line, statusDescriptor);
+    target.syscall(this.numbers.rt_sigaction, [SIGPIPE, before, 0, signalSetBytes]);
     target.leave();
   }
 
