@@ -1,74 +1,99 @@
 import type { Label } from "./target.ts";
 
+/** Instructions are shorter than this. */
+const headroom = 16;
+
 /**
  * Machine code that grows: bytes, labels, and the places that wait for a label's address. What the two
- * assemblers have in common. Words are little-endian, as on every machine that we assemble for.
+ * assemblers have in common, as their base. Words are little-endian, as on every machine that we assemble for.
  *
  * A program may have tens of thousands of instructions and is assembled once, by JavaScript that nothing
- * has warmed up; so there are no objects here for an instruction, and no BigInt but where one is given.
+ * has warmed up, where a call costs 50 ns; so an instruction is one or two calls, there are no objects for it,
+ * and no BigInt but where one is given.
  */
 export class Code {
-  #bytes = new Uint8Array(1 << 14);
   /** Bytes emitted so far. */
   length = 0;
   /** Lower half, as a signed 32-bit integer, of what was `split` last. */
   low = 0;
   /** Upper half, as a signed 32-bit integer, of what was `split` last. */
   high = 0;
-  readonly #positions: number[] = [];
-  readonly #sites: number[] = [];
-  readonly #wanted: Label[] = [];
+  private bytes = new Uint8Array(1 << 14);
+  private view = new DataView(this.bytes.buffer);
+  private readonly positions: number[] = [];
+  private readonly sites: number[] = [];
+  private readonly wanted: Label[] = [];
 
   /** Appends the low 8 bits of `value`. */
   byte(value: number): void {
-    if (this.length === this.#bytes.length) this.#grow();
-    this.#bytes[this.length++] = value;
+    const at = this.room();
+    this.bytes[at] = value;
+    this.length = at + 1;
+  }
+
+  /** Appends the low 8 bits of each. */
+  two(first: number, second: number): void {
+    const at = this.room();
+    this.bytes[at] = first;
+    this.bytes[at + 1] = second;
+    this.length = at + 2;
   }
 
   /** Appends the low 8 bits of each. */
   three(first: number, second: number, third: number): void {
-    const at = this.length;
-    if (at + 3 > this.#bytes.length) this.#grow();
-    this.#bytes[at] = first;
-    this.#bytes[at + 1] = second;
-    this.#bytes[at + 2] = third;
+    const at = this.room();
+    this.bytes[at] = first;
+    this.bytes[at + 1] = second;
+    this.bytes[at + 2] = third;
     this.length = at + 3;
   }
 
   /** Appends the low 32 bits of `value`. */
   word(value: number): void {
-    const at = this.length;
-    if (at + 4 > this.#bytes.length) this.#grow();
-    this.#bytes[at] = value;
-    this.#bytes[at + 1] = value >> 8;
-    this.#bytes[at + 2] = value >> 16;
-    this.#bytes[at + 3] = value >> 24;
+    const at = this.room();
+    this.view.setInt32(at, value, true);
     this.length = at + 4;
+  }
+
+  /** Appends a byte and 32 bits. */
+  byteWord(first: number, value: number): void {
+    const at = this.room();
+    this.bytes[at] = first;
+    this.view.setInt32(at + 1, value, true);
+    this.length = at + 5;
+  }
+
+  /** Appends three bytes and 32 bits. */
+  threeWord(first: number, second: number, third: number, value: number): void {
+    const at = this.room();
+    const { bytes } = this;
+    bytes[at] = first;
+    bytes[at + 1] = second;
+    bytes[at + 2] = third;
+    this.view.setInt32(at + 3, value, true);
+    this.length = at + 7;
   }
 
   /** Replaces, of the 32 bits at `at`, those that `mask` has set. */
   patch(at: number, value: number, mask = -1): void {
-    const bytes = this.#bytes;
-    for (let index = 0; index < 4; index++) {
-      const shift = 8 * index;
-      bytes[at + index] = ((bytes[at + index] ?? 0) & ~(mask >> shift)) | ((value & mask) >> shift);
-    }
+    const others = this.view.getInt32(at, true) & ~mask;
+    this.view.setInt32(at, others | (value & mask), true);
   }
 
   /** A new label, bound nowhere yet. */
   label(): Label {
-    return this.#positions.push(-1) - 1;
+    return this.positions.push(-1) - 1;
   }
 
   /** Binds `label` to the next byte. Throws when it was bound before. */
   bind(label: Label): void {
     if (this.position(label) >= 0) throw new Error(`label ${label} is bound twice`);
-    this.#positions[label] = this.length;
+    this.positions[label] = this.length;
   }
 
   /** Where `label` is bound, in bytes from the start of the code; -1 when it is not bound yet. */
   position(label: Label): number {
-    const position = this.#positions[label];
+    const position = this.positions[label];
     if (position === undefined) throw new Error(`label ${label} belongs to another target`);
     return position;
   }
@@ -76,15 +101,15 @@ export class Code {
   /** Notes that the instruction field at the next byte wants the address of `label`. */
   want(label: Label): void {
     this.position(label);
-    this.#sites.push(this.length);
-    this.#wanted.push(label);
+    this.sites.push(this.length);
+    this.wanted.push(label);
   }
 
   /** Calls `patch` for every noted field with its position and its label's; throws for a label never bound. */
   resolve(patch: (site: number, position: number) => void): void {
-    for (let index = 0; index < this.#sites.length; index++) {
-      const site = this.#sites[index] ?? -1;
-      const label = this.#wanted[index] ?? -1;
+    for (let index = 0; index < this.sites.length; index++) {
+      const site = this.sites[index] ?? -1;
+      const label = this.wanted[index] ?? -1;
       const position = this.position(label);
       if (position < 0) throw new Error(`label ${label} is used but never bound`);
       patch(site, position);
@@ -93,15 +118,20 @@ export class Code {
 
   /** The code; a view, not a copy. */
   finished(): Uint8Array {
-    return this.#bytes.subarray(0, this.length);
+    return this.bytes.subarray(0, this.length);
   }
 
   /** Sets `low` and `high` to the halves of `value` in two's complement; throws when 64 bits do not hold it. */
   split(value: number | bigint): void {
+    if (typeof value === "number" && value === (value | 0)) {
+      this.low = value;
+      this.high = value >> 31;
+      return;
+    }
     checkImmediate(value);
     if (typeof value === "number") {
       this.low = value | 0;
-      this.high = Math.floor(value / 0x1_0000_0000) | 0;
+      this.high = ((value - (value >>> 0)) / 0x1_0000_0000) | 0;
     } else {
       this.low = Number(BigInt.asIntN(32, value));
       this.high = Number(BigInt.asIntN(32, value >> 32n));
@@ -113,10 +143,15 @@ export class Code {
     return this.high === this.low >> 31;
   }
 
-  #grow(): void {
-    const larger = new Uint8Array(this.#bytes.length * 2);
-    larger.set(this.#bytes);
-    this.#bytes = larger;
+  /** Where the next instruction goes, with space for it. */
+  private room(): number {
+    if (this.length + headroom > this.bytes.length) {
+      const larger = new Uint8Array(this.bytes.length * 2);
+      larger.set(this.bytes);
+      this.bytes = larger;
+      this.view = new DataView(larger.buffer);
+    }
+    return this.length;
   }
 }
 

@@ -18,8 +18,7 @@ const MOV_LOAD = 0x8b;
 const MOV_STORE = 0x89;
 const LEA = 0x8d;
 
-/** Modes of a memory operand, by the size of its offset. */
-const BYTE_OFFSET = 0x40;
+/** Mode of a memory operand with an offset of 32 bits. A byte would often do: not worth the question. */
 const WORD_OFFSET = 0x80;
 
 /** Position of an operation in the manual's regular block of eight, which is also its `/digit`. */
@@ -41,92 +40,82 @@ const CONDITION: Readonly<Record<Test, number>> = {
 };
 const ABOVE_OR_EQUAL = 0x83;
 
-class X86_64 implements Assembler {
+class X86_64 extends Code implements Assembler {
   readonly page = 4096;
-  readonly #code = new Code();
   /** Where the distance to the data area is to be written. */
-  readonly #dataDistance: number;
+  private readonly dataDistance: number;
 
   constructor(entry: Entry) {
-    const code = this.#code;
+    super();
     if (entry === "function") {
-      code.byte(0x50 | RBX); // push
-      this.#wideRegisters(MOV_STORE, RDI, RAX);
+      this.byte(0x50 | RBX); // push
+      this.wideRegisters(MOV_STORE, RDI, RAX);
     }
-    code.three(WIDE, LEA, (RBX << 3) | 5); // from the next instruction's address
-    this.#dataDistance = code.length;
-    code.word(0);
-  }
-
-  label(): Label {
-    return this.#code.label();
-  }
-
-  bind(label: Label): void {
-    this.#code.bind(label);
+    this.three(WIDE, LEA, (RBX << 3) | 5); // from the next instruction's address
+    this.dataDistance = this.length;
+    this.word(0);
   }
 
   jump(label: Label): void {
-    this.#code.byte(0xe9);
-    this.#far(label);
+    this.byte(0xe9);
+    this.far(label);
   }
 
   fetch(operand: Operand): void {
-    this.#move(RAX, operand);
+    this.move(RAX, operand);
   }
 
   keep(cell: Cell): void {
-    this.#wideData(MOV_STORE, RAX, cell.offset);
+    this.wideData(MOV_STORE, RAX, cell.offset);
   }
 
   compute(operation: Arithmetic, operand: Operand): void {
-    if (operation === "shl") this.#shift(4, operand);
-    else if (operation === "shr") this.#shift(5, operand);
-    else this.#combine(OPERATION[operation], operand);
+    if (operation === "shl") this.shift(4, operand);
+    else if (operation === "shr") this.shift(5, operand);
+    else this.combine(OPERATION[operation], operand);
   }
 
   load(width: Width, offset: number): void {
-    if (width === 8) this.#memory(WIDE, MOV_LOAD, RAX, RAX, offset);
+    if (width === 8) this.memory(WIDE, MOV_LOAD, RAX, RAX, offset);
     else if (width === 4)
-      this.#memory(0, MOV_LOAD, RAX, RAX, offset); // clears the upper half
-    else this.#memory(0x0f, width === 2 ? 0xb7 : 0xb6, RAX, RAX, offset); // movzx
+      this.memory(0, MOV_LOAD, RAX, RAX, offset); // clears the upper half
+    else this.memory(0x0f, width === 2 ? 0xb7 : 0xb6, RAX, RAX, offset); // movzx
   }
 
   store(width: Width, base: Cell | Address, offset: number): void {
     const prefix = width === 8 ? WIDE : width === 2 ? HALF : 0;
     const opcode = width === 1 ? 0x88 : MOV_STORE;
     if (base.kind === "address") {
-      this.#memory(prefix, opcode, RAX, RBX, base.offset + offset);
+      this.memory(prefix, opcode, RAX, RBX, base.offset + offset);
     } else {
-      this.#move(RCX, base);
-      this.#memory(prefix, opcode, RAX, RCX, offset);
+      this.move(RCX, base);
+      this.memory(prefix, opcode, RAX, RCX, offset);
     }
   }
 
   syscall(number: number, args: readonly Operand[]): void {
     if (args.length > ARGUMENTS.length) throw new RangeError(`system call with ${args.length} arguments`);
     let position = 0;
-    for (const arg of args) this.#move(ARGUMENTS[position++] ?? RAX, arg);
-    this.#move(RAX, number);
-    this.#code.byte(0x0f);
-    this.#code.byte(0x05);
+    for (const arg of args) this.move(ARGUMENTS[position++] ?? RAX, arg);
+    this.move(RAX, number);
+    this.two(0x0f, 0x05);
   }
 
   branchFailed(label: Label): void {
-    this.#combine(CMP, -4095);
-    this.#far(label, ABOVE_OR_EQUAL); // unsigned: all errors, and nothing else, are at the top
+    this.combine(CMP, -4095);
+    this.farIf(ABOVE_OR_EQUAL, label); // unsigned: all errors, and nothing else, are at the top
   }
 
   branch(test: Test, operand: Operand, label: Label): void {
     if (operand === 0)
-      this.#wideRegisters(0x85, RAX, RAX); // test
-    else this.#combine(CMP, operand);
-    this.#far(label, CONDITION[test]);
+      this.wideRegisters(0x85, RAX, RAX); // test
+    else this.combine(CMP, operand);
+    this.farIf(CONDITION[test], label);
   }
 
   gosub(label: Label): void {
-    this.#code.byte(0xe8);
-    this.#far(label);
+    this.byte(0xe8);
+    this.far(label);
   }
 
   enter(): void {
@@ -134,125 +123,112 @@ class X86_64 implements Assembler {
   }
 
   leave(): void {
-    this.#code.byte(0xc3);
+    this.byte(0xc3);
   }
 
   giveBack(): void {
-    this.#code.byte(0x58 | RBX); // pop
-    this.#code.byte(0xc3);
+    this.two(0x58 | RBX, 0xc3); // pop, ret
   }
 
   assemble(codeStart: number): { readonly code: Uint8Array; readonly dataStart: number } {
-    const code = this.#code;
-    const dataStart = roundUp(codeStart + code.length, this.page);
-    code.patch(this.#dataDistance, distance(dataStart - codeStart - this.#dataDistance - 4));
-    code.resolve((site, position) => code.patch(site, distance(position - site - 4)));
-    return { code: code.finished(), dataStart };
+    const dataStart = roundUp(codeStart + this.length, this.page);
+    this.patch(this.dataDistance, distance(dataStart - codeStart - this.dataDistance - 4));
+    this.resolve((site, position) => this.patch(site, distance(position - site - 4)));
+    return { code: this.finished(), dataStart };
   }
 
   /** register <- operand. */
-  #move(register: number, operand: Operand): void {
+  private move(register: number, operand: Operand): void {
     if (typeof operand === "object") {
-      this.#wideData(operand.kind === "cell" ? MOV_LOAD : LEA, register, operand.offset);
+      this.wideData(operand.kind === "cell" ? MOV_LOAD : LEA, register, operand.offset);
       return;
     }
-    const code = this.#code;
-    code.split(operand);
     const upper = register >> 3;
     const lower = register & 7;
-    if (code.high === 0) {
-      if (upper) code.byte(code.low === 0 ? 0x45 : 0x41);
-      if (code.low === 0) {
-        code.byte(0x31); // xor
-        code.byte(0xc0 | (lower << 3) | lower);
-      } else {
-        code.byte(0xb8 | lower);
-        code.word(code.low);
-      }
+    if (operand === 0) {
+      if (upper) this.byte(0x45);
+      this.two(0x31, 0xc0 | (lower << 3) | lower); // xor
       return;
     }
-    code.byte(WIDE | upper);
-    if (code.fits32) {
-      code.byte(0xc7);
-      code.byte(0xc0 | lower);
-      code.word(code.low);
+    this.split(operand);
+    if (this.high === 0) {
+      if (upper) this.byte(0x41);
+      this.byteWord(0xb8 | lower, this.low);
+    } else if (this.fits32) {
+      this.threeWord(WIDE | upper, 0xc7, 0xc0 | lower, this.low);
     } else {
-      code.byte(0xb8 | lower);
-      code.word(code.low);
-      code.word(code.high);
+      this.two(WIDE | upper, 0xb8 | lower);
+      this.word(this.low);
+      this.word(this.high);
     }
   }
 
   /** rax <- rax operation operand, or for CMP only the flags. */
-  #combine(operation: number, operand: Operand): void {
-    const code = this.#code;
+  private combine(operation: number, operand: Operand): void {
     if (typeof operand !== "object") {
-      code.split(operand);
-      if (code.fits32) {
-        if (code.low === (code.low << 24) >> 24) {
-          code.three(WIDE, 0x83, 0xc0 | (operation << 3) | RAX);
-          code.byte(code.low);
+      this.split(operand);
+      if (this.fits32) {
+        if (this.low === (this.low << 24) >> 24) {
+          this.three(WIDE, 0x83, 0xc0 | (operation << 3) | RAX);
+          this.byte(this.low);
         } else {
-          code.byte(WIDE);
-          code.byte((operation << 3) | 5);
-          code.word(code.low);
+          this.byte(WIDE);
+          this.byteWord((operation << 3) | 5, this.low);
         }
         return;
       }
     } else if (operand.kind === "cell") {
-      this.#wideData((operation << 3) | 3, RAX, operand.offset);
+      this.wideData((operation << 3) | 3, RAX, operand.offset);
       return;
     }
-    this.#move(RCX, operand);
-    this.#wideRegisters((operation << 3) | 1, RCX, RAX);
+    this.move(RCX, operand);
+    this.wideRegisters((operation << 3) | 1, RCX, RAX);
   }
 
   /** Shifts rax; `digit` says which way. The processor itself takes the count modulo 64. */
-  #shift(digit: number, operand: Operand): void {
-    const code = this.#code;
+  private shift(digit: number, operand: Operand): void {
     const fixed = typeof operand !== "object";
-    if (fixed) code.split(operand);
-    else this.#move(RCX, operand);
-    code.three(WIDE, fixed ? 0xc1 : 0xd3, 0xc0 | (digit << 3) | RAX);
-    if (fixed) code.byte(code.low & 63);
+    if (fixed) this.split(operand);
+    else this.move(RCX, operand);
+    this.three(WIDE, fixed ? 0xc1 : 0xd3, 0xc0 | (digit << 3) | RAX);
+    if (fixed) this.byte(this.low & 63);
   }
 
   /** A 64-bit instruction on two low registers; `target` is the one in the r/m field. */
-  #wideRegisters(opcode: number, source: number, target: number): void {
-    this.#code.three(WIDE, opcode, 0xc0 | (source << 3) | target);
+  private wideRegisters(opcode: number, source: number, target: number): void {
+    this.three(WIDE, opcode, 0xc0 | (source << 3) | target);
   }
 
   /** A 64-bit instruction on any register and a place in the data area. */
-  #wideData(opcode: number, register: number, offset: number): void {
-    this.#memory(WIDE | ((register >> 3) << 2), opcode, register, RBX, offset);
+  private wideData(opcode: number, register: number, offset: number): void {
+    const prefix = WIDE | ((register >> 3) << 2);
+    const fields = WORD_OFFSET | ((register & 7) << 3) | RBX;
+    this.threeWord(prefix, opcode, fields, distance(offset));
   }
 
   /**
-   * An instruction on a register and memory at base + offset. A prefix of 0 is none. The base is rax, rcx or
-   * rbx, which need no SIB byte.
+   * An instruction on a low register and memory at base + offset. A prefix of 0 is none. The base is rax, rcx
+   * or rbx, which need no SIB byte.
    */
-  #memory(prefix: number, opcode: number, register: number, base: number, offset: number): void {
-    const code = this.#code;
-    const mode = offset === 0 ? 0 : offset === (offset << 24) >> 24 ? BYTE_OFFSET : WORD_OFFSET;
-    const fields = mode | ((register & 7) << 3) | base;
+  private memory(prefix: number, opcode: number, register: number, base: number, offset: number): void {
+    const fields = WORD_OFFSET | (register << 3) | base;
     if (prefix) {
-      code.three(prefix, opcode, fields);
+      this.threeWord(prefix, opcode, fields, distance(offset));
     } else {
-      code.byte(opcode);
-      code.byte(fields);
+      this.two(opcode, fields);
+      this.word(distance(offset));
     }
-    if (mode === BYTE_OFFSET) code.byte(offset);
-    else if (mode === WORD_OFFSET) code.word(distance(offset));
   }
 
-  /** The rest of a jump or call: for a conditional one its opcode, then the distance to `label`. */
-  #far(label: Label, condition?: number): void {
-    if (condition !== undefined) {
-      this.#code.byte(0x0f);
-      this.#code.byte(condition);
-    }
-    this.#code.want(label);
-    this.#code.word(0);
+  /** The rest of a jump or call: the distance to `label`. */
+  private far(label: Label): void {
+    this.want(label);
+    this.word(0);
+  }
+
+  private farIf(condition: number, label: Label): void {
+    this.two(0x0f, condition);
+    this.far(label);
   }
 }
 
