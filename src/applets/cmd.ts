@@ -9,14 +9,10 @@ import { readEscapes } from "../cli/values/escaped.ts";
 import { readBy } from "../cli/values/reader.ts";
 import { path } from "../cli/values/text.ts";
 import { withoutVariables } from "../plan/environment.ts";
-import { nativeArch } from "../sys/arch.ts";
-import { byteString, bytesOf } from "../sys/bytes.ts";
+import { byteString } from "../sys/bytes.ts";
 import { AT_FDCWD, F_SETFD, FD_CLOEXEC, O_CLOEXEC, O_RDONLY } from "../sys/constants.ts";
-import { EINTR } from "../sys/errno.ts";
-import { OperationError } from "../sys/failure.ts";
 import type { Given } from "../sys/given.ts";
-import { syscall } from "../sys/libc.ts";
-import { type SyscallName, syscallNumbers } from "../sys/syscalls.ts";
+import { kernel } from "../sys/kernel.ts";
 
 const spec = defineSpec({
   name: "cmd",
@@ -49,15 +45,6 @@ const spec = defineSpec({
 const pieceBytes = 65536;
 const mostBytes = 1 << 24;
 
-function kernel(step: SyscallName, what: string, ...args: (number | Uint8Array)[]): number {
-  const number = syscallNumbers[nativeArch()][step];
-  for (;;) {
-    const result = syscall(number, ...args);
-    if (result >= 0) return result;
-    if (result !== -EINTR) throw new OperationError(step, what, -result);
-  }
-}
-
 /** All bytes of a descriptor, as a byte string. */
 function readAll(fd: number, what: string): string {
   const piece = new Uint8Array(pieceBytes);
@@ -73,8 +60,7 @@ function readAll(fd: number, what: string): string {
 /** The file's content, and what is left of the environment: a descriptor given as `:NAME` is used up. */
 function readFile(file: string, options: Input<typeof spec>["options"], given: Given) {
   if (!options.descriptor) {
-    const name = bytesOf(`${readBy(path, file)}\0`);
-    const fd = kernel("openat", file, AT_FDCWD, name, O_RDONLY | O_CLOEXEC);
+    const fd = kernel("openat", file, AT_FDCWD, readBy(path, file), O_RDONLY | O_CLOEXEC);
     return { content: readAll(fd, file), environment: given.environment };
   }
   const from = readBy(descriptor, file);

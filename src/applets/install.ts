@@ -1,5 +1,4 @@
 /** `ctrtool install DIR`: a link to this executable for each name it answers to. */
-import { linkSync, lstatSync, readlinkSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
 import * as v from "valibot";
 import { applet } from "../cli/applet.ts";
 import { UsageError } from "../cli/failure.ts";
@@ -7,8 +6,11 @@ import { report } from "../cli/report.ts";
 import { defineSpec } from "../cli/spec.ts";
 import { installedNames } from "../cli/suite.ts";
 import { path } from "../cli/values/text.ts";
+import { byteString } from "../sys/bytes.ts";
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../sys/constants.ts";
 import { EEXIST, ENOENT } from "../sys/errno.ts";
 import { OperationError } from "../sys/failure.ts";
+import { kernel, tryKernel } from "../sys/kernel.ts";
 
 const spec = defineSpec({
   name: "install",
@@ -27,55 +29,42 @@ const spec = defineSpec({
 const STATUSES = { usage: spec.usageStatus, failure: 1 };
 const WHO = `ctrtool ${spec.name}`;
 
-/** A byte string as node:fs takes it. */
-function bytes(file: string): Buffer {
-  return Buffer.from(file, "latin1");
-}
-
-/** Runs a call of node:fs; its failure names the call and the file. */
-function attempt<T>(step: string, what: string, call: () => T): T {
-  try {
-    return call();
-  } catch (problem) {
-    if (!(problem instanceof Error && "errno" in problem && typeof problem.errno === "number")) throw problem;
-    throw new OperationError(step, what, Math.abs(problem.errno));
-  }
-}
+const pathBytes = 4096;
+/** F_OK of access(2). */
+const isThere = 0;
+/** For a name to be replaced in one step. */
+const newSuffix = ".ctrtool-new";
 
 /** The path of the running executable, which only /proc tells. */
 function executable(): string {
   if (!Bun.main.startsWith("/$bunfs/")) throw new UsageError("this is not the built executable");
   const proc = "/proc/self/exe";
-  return attempt("readlink", proc, () => readlinkSync(proc, { encoding: "buffer" })).toString("latin1");
+  const path = new Uint8Array(pathBytes);
+  return byteString(path.subarray(0, kernel("readlinkat", proc, AT_FDCWD, proc, path, pathBytes)));
 }
 
 function exists(file: string): boolean {
-  try {
-    attempt("lstat", file, () => lstatSync(bytes(file)));
-    return true;
-  } catch (problem) {
-    if (problem instanceof OperationError && problem.errno === ENOENT) return false;
-    throw problem;
-  }
+  const result = tryKernel("faccessat2", AT_FDCWD, file, isThere, AT_SYMLINK_NOFOLLOW);
+  if (result === 0) return true;
+  if (result === -ENOENT) return false;
+  throw new OperationError("faccessat2", file, -result);
+}
+
+function remove(file: string): void {
+  kernel("unlinkat", file, AT_FDCWD, file, 0);
 }
 
 /** Makes one link; with `force` in one step in place of whatever has the name. */
 function makeLink(target: string, file: string, options: { force: boolean; symbolic: boolean }): void {
-  const make = (at: string) =>
-    options.symbolic
-      ? attempt("symlink", at, () => symlinkSync(bytes(target), bytes(at)))
-      : attempt("link", at, () => linkSync(bytes(target), bytes(at)));
-  if (!options.force) {
-    make(file);
-    return;
-  }
-  const temporary = `${file}.ctrtool-new`;
-  make(temporary);
+  const at = options.force ? file + newSuffix : file;
+  if (options.symbolic) kernel("symlinkat", at, target, AT_FDCWD, at);
+  else kernel("linkat", at, AT_FDCWD, target, AT_FDCWD, at, 0);
+  if (!options.force) return;
   try {
-    attempt("rename", file, () => renameSync(bytes(temporary), bytes(file)));
+    kernel("renameat2", file, AT_FDCWD, at, AT_FDCWD, file, 0);
   } finally {
     // rename(2) leaves both names when they are links to one file already, and of course when it fails.
-    if (exists(temporary)) attempt("unlink", temporary, () => unlinkSync(bytes(temporary)));
+    if (exists(at)) remove(at);
   }
 }
 
@@ -90,7 +79,7 @@ export default applet({
     const files = installedNames(suite).map((name) => `${directory}/${name}`);
     const taken = files.filter(exists);
     if (taken.length > 0 && !options.force) {
-      return taken.map((file) => fail(new OperationError("link", file, EEXIST))).at(-1) ?? 1;
+      return taken.map((file) => fail(new OperationError("linkat", file, EEXIST))).at(-1) ?? 1;
     }
     const made: string[] = [];
     try {
@@ -100,7 +89,7 @@ export default applet({
       }
       return 0;
     } catch (problem) {
-      for (const file of made) attempt("unlink", file, () => unlinkSync(bytes(file)));
+      for (const file of made) remove(file);
       return fail(problem);
     }
   },

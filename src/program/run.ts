@@ -22,11 +22,12 @@ import {
   PROT_WRITE,
   SIGCHLD,
 } from "../sys/constants.ts";
-import { EINTR, EINVAL } from "../sys/errno.ts";
+import { EINVAL } from "../sys/errno.ts";
 import { OperationError } from "../sys/failure.ts";
 import type { Given } from "../sys/given.ts";
-import { bytesAt, callCode, syscall } from "../sys/libc.ts";
-import { type SyscallName, syscallNumbers } from "../sys/syscalls.ts";
+import { kernel, tryKernel } from "../sys/kernel.ts";
+import { bytesAt, callCode } from "../sys/libc.ts";
+import { syscallNumbers } from "../sys/syscalls.ts";
 import { aarch64 } from "./aarch64.ts";
 import { elfImage, imageBase, imageCodeStart } from "./image.ts";
 import { type Failure, Lowering } from "./lower.ts";
@@ -55,13 +56,14 @@ export function executable(program: Program, arch: Arch): Uint8Array {
  */
 export function become(program: Program, given: Given): never {
   const image = executable(program, nativeArch());
-  const memfd = must("memfd_create", "the program", createMemfd());
+  const memfd = createMemfd();
   writeAll(memfd, image);
   const seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-  must("fcntl", "sealing the program", native("fcntl", memfd, F_ADD_SEALS, seals));
+  kernel("fcntl", "seals of the program", memfd, F_ADD_SEALS, seals);
   const { argv, envp } = given.vectors();
-  const result = native("execveat", memfd, cString(""), argv, envp, AT_EMPTY_PATH);
-  throw new OperationError("execveat", "the program", -result);
+  // Where the sysctl vm.memfd_noexec is 2, this is refused with EACCES.
+  const result = tryKernel("execveat", memfd, "", argv, envp, AT_EMPTY_PATH);
+  throw new OperationError("execveat", "the program in a memfd", -result);
 }
 
 /** A clone of this process that runs a program. */
@@ -98,21 +100,25 @@ export function runInClone(program: Program, flags = 0): Child {
   const memory = bytesAt(page, size);
   memory.set(code);
   memory.set(lowering.data.image(page + dataStart), dataStart);
-  must("mprotect", "the program", native("mprotect", page, dataStart, PROT_READ | PROT_EXEC));
+  kernel("mprotect", "the program", page, dataStart, PROT_READ | PROT_EXEC);
   const pid = callCode(page, 0);
-  must("munmap", "the program", native("munmap", page, size));
-  if (pid < 0) native("munmap", shared, recordBytes);
-  must("clone", program.applet, pid);
+  kernel("munmap", "the program", page, size);
+  if (pid < 0) {
+    kernel("munmap", "the failure record", shared, recordBytes);
+    throw new OperationError("clone", program.applet, -pid);
+  }
   return {
     pid,
     failure: () => readRecord(bytesAt(shared, recordBytes), lowering.failures),
     release: () => {
-      must("munmap", "the failure record", native("munmap", shared, recordBytes));
+      kernel("munmap", "the failure record", shared, recordBytes);
     },
   };
 }
 
 const recordBytes = 16;
+/** What /proc/PID/exe shows. */
+const memfdName = "ctrtool";
 const commBytes = 15;
 
 /** The name that ps(1) shows: an executable without a path would be called by its descriptor's number. */
@@ -128,22 +134,23 @@ function assemblerFor(arch: Arch, entry: Entry): Assembler {
 
 /** MFD_EXEC says what older kernels (before 6.3) take for granted, and do not know. */
 function createMemfd(): number {
-  const name = cString("ctrtool");
-  const fd = native("memfd_create", name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-  return fd === -EINVAL ? native("memfd_create", name, MFD_CLOEXEC | MFD_ALLOW_SEALING) : fd;
+  const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  const fd = tryKernel("memfd_create", memfdName, flags | MFD_EXEC);
+  if (fd >= 0) return fd;
+  if (fd !== -EINVAL) throw new OperationError("memfd_create", "the program", -fd);
+  return kernel("memfd_create", "the program", memfdName, flags);
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {
   let written = 0;
   while (written < bytes.length) {
-    const result = native("write", fd, bytes.subarray(written), bytes.length - written);
-    if (result !== -EINTR) written += must("write", "the program", result);
+    written += kernel("write", "the program", fd, bytes.subarray(written), bytes.length - written);
   }
 }
 
 function mapMemory(size: number, sharing: number): number {
   const flags = sharing | MAP_ANONYMOUS;
-  return must("mmap", "memory", native("mmap", 0, size, PROT_READ | PROT_WRITE, flags, -1, 0));
+  return kernel("mmap", "memory", 0, size, PROT_READ | PROT_WRITE, flags, -1, 0);
 }
 
 function readRecord(
@@ -153,17 +160,4 @@ function readRecord(
   const [record, error = 0n] = new BigInt64Array(bytes.slice().buffer);
   const failure = failures[Number(record) - 1];
   return failure && { ...failure, errno: Number(-error) };
-}
-
-function native(name: SyscallName, ...args: (number | Uint8Array)[]): number {
-  return syscall(syscallNumbers[nativeArch()][name], ...args);
-}
-
-function must(step: string, what: string, result: number): number {
-  if (result < 0) throw new OperationError(step, what, -result);
-  return result;
-}
-
-function cString(text: string): Uint8Array {
-  return Buffer.from(`${text}\0`, "latin1");
 }
