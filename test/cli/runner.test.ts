@@ -186,7 +186,7 @@ describe("install", () => {
     writeFileSync(join(target, "escape"), "mine");
     const { status, stderr } = install(target);
     expect(status).toBe(1);
-    expect(stderr).toMatch(/^ctrtool install: link: [^\n]*\/escape: EEXIST \(File exists\)\n$/);
+    expect(stderr).toMatch(/^ctrtool install: linkat: [^\n]*\/escape: EEXIST \(File exists\)\n$/);
     expect(readdirSync(target)).toEqual(["escape"]);
     expect(readFileSync(join(target, "escape"), "utf8")).toBe("mine");
     for (const words of [["--force"], ["--force"], ["--force", "--symbolic"]]) {
@@ -201,13 +201,13 @@ describe("install", () => {
     Bun.spawnSync(["mkdir", "-p", join(target, last, "inside")]);
     const { status, stderr } = install("--force", target);
     expect(status).toBe(1);
-    expect(stderr).toMatch(/^ctrtool install: rename: [^\n]*: (EISDIR|EEXIST|ENOTEMPTY) [^\n]*\n$/);
+    expect(stderr).toMatch(/^ctrtool install: renameat2: [^\n]*: (EISDIR|EEXIST|ENOTEMPTY) [^\n]*\n$/);
     expect(readdirSync(target)).toEqual([last]);
   });
 
   test("a folder that is none", () => {
     expect(install(join(folder, "nosuch")).stderr).toMatch(
-      /^ctrtool install: link: [^\n]*: ENOENT [^\n]*\n$/,
+      /^ctrtool install: linkat: [^\n]*: ENOENT [^\n]*\n$/,
     );
     expect(install(binary).stderr).toMatch(/^ctrtool install: lstat: [^\n]*: ENOTDIR [^\n]*\n$/);
     expect(install("")).toEqual({ status: 2, stderr: "ctrtool install: usage: DIR: the path is empty\n" });
