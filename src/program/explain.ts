@@ -3,11 +3,20 @@
 import { errnoName } from "../sys/errno.ts";
 import { oneLine } from "../sys/failure.ts";
 import { describeConstant, describeFlags, type GroupName } from "../sys/names.ts";
+import { mount_attr, open_how } from "../sys/structs.ts";
 import type { SyscallName } from "../sys/syscalls.ts";
 import type { Call, Constant, Fork, Program, Step, Value } from "./steps.ts";
 
-/** How the arguments of a call read: flags or a constant of a group, a mode, a directory descriptor. */
-type Reading = "" | "mode" | "at" | "environment" | `flags ${GroupName}` | `one ${GroupName}`;
+/** How the arguments of a call read: flags or a constant of a group, a mode, a directory descriptor, a structure. */
+type Reading =
+  | ""
+  | "mode"
+  | "at"
+  | "environment"
+  | "open_how"
+  | "mount_attr"
+  | `flags ${GroupName}`
+  | `one ${GroupName}`;
 
 const readings: Partial<Record<SyscallName, readonly Reading[]>> = {
   clone: ["flags CLONE"],
@@ -20,13 +29,13 @@ const readings: Partial<Record<SyscallName, readonly Reading[]>> = {
   symlinkat: ["", "at"],
   unlinkat: ["at", "", "flags AT"],
   openat: ["at", "", "flags O", "mode"],
-  openat2: ["at"],
+  openat2: ["at", "", "open_how"],
   fchmod: ["", "mode"],
   fchmodat: ["at", "", "mode"],
   umask: ["mode"],
   open_tree: ["at", "", "flags OPEN_TREE"],
   move_mount: ["at", "", "at", "", "flags MOVE_MOUNT"],
-  mount_setattr: ["at", "", "flags AT"],
+  mount_setattr: ["at", "", "flags AT", "mount_attr"],
   fsopen: ["", "flags FSOPEN"],
   fsconfig: ["", "one FSCONFIG"],
   fsmount: ["", "flags FSMOUNT", "flags MOUNT_ATTR"],
@@ -160,6 +169,10 @@ function afterCall(step: Call): string {
 function showAs(value: Value, reading: Reading): string {
   // Values of variables may be secret.
   if (reading === "environment") return "environment";
+  if (value instanceof Uint8Array) {
+    if (reading === "open_how") return showOpenHow(value);
+    if (reading === "mount_attr") return showMountAttr(value);
+  }
   if (typeof value !== "number" && typeof value !== "bigint") return show(value);
   if (reading === "mode") return `0${value.toString(8)}`;
   if (reading === "at" && Number(value) === atCwd) return "AT_FDCWD";
@@ -167,6 +180,25 @@ function showAs(value: Value, reading: Reading): string {
   if (space < 0) return show(value);
   const group = reading.slice(space + 1);
   return reading.startsWith("flags") ? describeFlags(group, value) : describeConstant(group, value);
+}
+
+/** openat2(2) */
+function showOpenHow(bytes: Uint8Array): string {
+  const { flags, mode, resolve } = open_how.unpack(bytes);
+  const parts = [describeFlags("O", flags)];
+  if (mode !== 0n) parts.push(`0${mode.toString(8)}`);
+  if (resolve !== 0n) parts.push(describeFlags("RESOLVE", resolve));
+  return `{${parts.join(", ")}}`;
+}
+
+/** mount_setattr(2) */
+function showMountAttr(bytes: Uint8Array): string {
+  const { attr_set, attr_clr, propagation } = mount_attr.unpack(bytes);
+  const parts: string[] = [];
+  if (attr_set !== 0n) parts.push(`set ${describeFlags("MOUNT_ATTR", attr_set)}`);
+  if (attr_clr !== 0n) parts.push(`clear ${describeFlags("MOUNT_ATTR", attr_clr)}`);
+  if (propagation !== 0n) parts.push(describeFlags("MS", propagation));
+  return `{${parts.join(", ")}}`;
 }
 
 function show(value: Value): string {
