@@ -209,7 +209,7 @@ describe("install", () => {
     expect(install(join(folder, "nosuch")).stderr).toMatch(
       /^ctrtool install: linkat: [^\n]*: ENOENT [^\n]*\n$/,
     );
-    expect(install(binary).stderr).toMatch(/^ctrtool install: lstat: [^\n]*: ENOTDIR [^\n]*\n$/);
+    expect(install(binary).stderr).toMatch(/^ctrtool install: faccessat2: [^\n]*: ENOTDIR [^\n]*\n$/);
     expect(install("")).toEqual({ status: 2, stderr: "ctrtool install: usage: DIR: the path is empty\n" });
   });
 });
