@@ -6,9 +6,11 @@
 import { call, folded, type Step } from "../program/steps.ts";
 import {
   RLIMIT_NOFILE,
+  SIG_BLOCK,
   SIG_DFL,
   SIG_IGN,
   SIG_SETMASK,
+  SIG_UNBLOCK,
   SIGCHLD,
   SIGKILL,
   SIGPIPE,
@@ -63,16 +65,33 @@ export function restoreInherited(given: Inherited): Step[] {
   return [folded("signals, signal mask and limit on open files become as they were given", steps)];
 }
 
-/** For a process that waits for children: with SIGCHLD ignored, as a caller may leave it, their status is lost. */
+/**
+ * For a process that waits for children. With SIGCHLD ignored, as a caller may leave it, their status is lost;
+ * with SIGCHLD blocked, it would be pending in the program that is executed afterwards.
+ */
 export function keepChildStatus(given: Inherited): Step[] {
-  return isIgnored(given, SIGCHLD) ? [setAction(SIGCHLD, SIG_DFL)] : [];
+  return [
+    ...(isIgnored(given, SIGCHLD) ? [setAction(SIGCHLD, SIG_DFL)] : []),
+    ...(isBlocked(given, SIGCHLD) ? [setMask(SIG_UNBLOCK, maskOf(SIGCHLD))] : []),
+  ];
 }
 
 /** Undoes `keepChildStatus`, for a process that goes on to execute a program. */
 export function restoreChildStatus(given: Inherited): Step[] {
-  return isIgnored(given, SIGCHLD) ? [setAction(SIGCHLD, SIG_IGN)] : [];
+  return [
+    ...(isIgnored(given, SIGCHLD) ? [setAction(SIGCHLD, SIG_IGN)] : []),
+    ...(isBlocked(given, SIGCHLD) ? [setMask(SIG_BLOCK, maskOf(SIGCHLD))] : []),
+  ];
 }
 
 function isIgnored(given: Inherited, signal: number): boolean {
-  return ((given.ignoredSignals >> BigInt(signal - 1)) & 1n) === 1n;
+  return (given.ignoredSignals & maskOf(signal)) !== 0n;
+}
+
+function isBlocked(given: Inherited, signal: number): boolean {
+  return (given.blockedSignals & maskOf(signal)) !== 0n;
+}
+
+function maskOf(signal: number): bigint {
+  return 1n << BigInt(signal - 1);
 }
