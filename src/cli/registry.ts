@@ -23,6 +23,7 @@ export const suite: Suite = {
       load: () => import("../applets/rootfs-mount.ts"),
     },
     { name: "set_fds", aliases: [], load: () => import("../applets/set_fds.ts") },
+    { name: "tty_proxy", aliases: [], load: () => import("../applets/tty_proxy.ts") },
   ],
   commands: [
     { name: "completion", aliases: [], load: () => import("../applets/completion.ts") },

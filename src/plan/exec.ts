@@ -40,6 +40,8 @@ export interface Execution {
   readonly environment: readonly (string | Area)[];
   /** The directories to search, as PATH has them. */
   readonly searchPath: string;
+  /** What makes the failure visible: gives standard error back, say. */
+  readonly beforeFailure?: readonly Step[];
 }
 
 /** The execution of `words[0]` with the environment it is to get. */
@@ -52,7 +54,7 @@ export function execution(words: readonly [string, ...string[]], environment: re
  * Executes a program; what follows is never reached. A file that the kernel does not know how to execute
  * (ENOEXEC) is given to /bin/sh. Ends with 127 if there is no such program, with 126 if it cannot be executed.
  */
-export function exec({ file, argv, environment, searchPath }: Execution): Step[] {
+export function exec({ file, argv, environment, searchPath, beforeFailure = [] }: Execution): Step[] {
   const error = variable("error");
   const denied = variable("denied");
   const next = variable("next path");
@@ -77,6 +79,7 @@ export function exec({ file, argv, environment, searchPath }: Execution): Step[]
       set(next, vector(candidates(file, searchPath))),
       tryPaths,
       when(denied, "!=", 0, [set(error, -EACCES)]),
+      ...beforeFailure,
       ...notExecuted("execve", file, error),
     ]),
   ];
