@@ -2,18 +2,31 @@
  * The data area of a program: variables, areas, strings, vectors, each stored once, and the places in it
  * that hold addresses and so depend on where it is loaded.
  */
+import { bytesOf } from "../sys/bytes.ts";
+import { checkImmediate } from "./code.ts";
 import type { Area, Constant, Place, Variable, Words } from "./steps.ts";
 import type { Address, Cell, Operand } from "./target.ts";
 
 const firstSize = 32 * 1024;
 const wordBase = 2 ** 32;
 
-const noByteString = /[\0\u0100-\uffff]/;
+/** Bytes for strings that are set aside at a time, and become bytes in one go. */
+const poolBytes = 1024;
+
+/** Strings that lie one behind the other, each with its NUL. */
+interface Pool {
+  readonly offset: number;
+  readonly size: number;
+  text: string;
+}
 
 export class DataArea {
-  private bytes = Buffer.alloc(firstSize);
+  private bytes = new Uint8Array(firstSize);
+  private view = new DataView(this.bytes.buffer);
   private length = 0;
   private readonly strings = new Map<string, Address>();
+  private readonly pools: Pool[] = [];
+  private pool: Pool = { offset: 0, size: 0, text: "" };
   private readonly objects = new Map<object, Address>();
   private readonly cells = new Map<Variable, Cell>();
   private readonly pointers: number[] = [];
@@ -42,11 +55,9 @@ export class DataArea {
   string(text: string): Address {
     let address = this.strings.get(text);
     if (!address) {
-      // Our own mistake, if it happens: byte strings have neither NULs nor chars above 255.
-      if (noByteString.test(text)) throw new Error(`not a byte string: ${JSON.stringify(text)}`);
-      const offset = this.reserve(text.length + 1, 1);
-      this.bytes.write(text, offset, "latin1");
-      address = { kind: "address", offset };
+      // Our own mistake, if it happens: byte strings that a program uses have no NULs.
+      if (text.includes("\0")) throw new Error(`a NUL in ${JSON.stringify(text)}`);
+      address = { kind: "address", offset: this.pooled(text) };
       this.strings.set(text, address);
     }
     return address;
@@ -80,9 +91,11 @@ export class DataArea {
   /** A structure of 64-bit words, each a number or an address. */
   record(items: readonly (number | bigint | Address)[]): Address {
     const offset = this.reserve(8 * items.length, 8);
-    items.forEach((item, index) => {
-      this.writeWord(offset + 8 * index, item);
-    });
+    let at = offset;
+    for (const item of items) {
+      this.writeWord(at, item);
+      at += 8;
+    }
     return { kind: "address", offset };
   }
 
@@ -97,15 +110,17 @@ export class DataArea {
     return this.record(items);
   }
 
-  /** The finished bytes for a data area at address `base`. */
+  /** The finished bytes for a data area at address `base`. Throws a DOMException for a char above 255. */
   image(base: number): Uint8Array {
+    const { bytes, view } = this;
+    for (const { offset, text } of this.pools) bytes.set(bytesOf(text), offset);
     for (const offset of this.pointers) {
-      const address = base + this.bytes.readUInt32LE(offset);
-      this.bytes.writeUInt32LE(address % wordBase, offset);
-      this.bytes.writeUInt32LE(Math.floor(address / wordBase), offset + 4);
+      const address = base + view.getUint32(offset, true);
+      view.setUint32(offset, address, true);
+      view.setUint32(offset + 4, (address - (address >>> 0)) / wordBase, true);
     }
     this.pointers.length = 0;
-    return this.bytes.subarray(0, this.length);
+    return bytes.subarray(0, this.length);
   }
 
   private once(key: object, make: () => Address): Address {
@@ -149,14 +164,35 @@ export class DataArea {
     return { kind: "address", offset: start.offset + place.offset };
   }
 
+  /** Space for a string and its NUL; what it says is written with the rest of its pool. */
+  private pooled(text: string): number {
+    let { pool } = this;
+    const size = text.length + 1;
+    if (pool.text.length + size > pool.size) {
+      const larger = Math.max(size, poolBytes);
+      pool = { offset: this.reserve(larger, 1), size: larger, text: "" };
+      this.pools.push(pool);
+      // One string that fills its pool must not end the use of another that has space left.
+      if (size < larger) this.pool = pool;
+    }
+    const offset = pool.offset + pool.text.length;
+    pool.text += `${text}\0`;
+    return offset;
+  }
+
   private writeWord(offset: number, item: number | bigint | Address): void {
+    const { view } = this;
     if (typeof item === "object") {
       this.pointers.push(offset);
-      this.bytes.writeUInt32LE(item.offset, offset);
-    } else if (typeof item === "number" && item >= 0 && item <= 0xffffffff) {
-      this.bytes.writeUInt32LE(item, offset);
+      view.setUint32(offset, item.offset, true);
+      return;
+    }
+    checkImmediate(item);
+    if (typeof item === "number") {
+      view.setUint32(offset, item, true);
+      view.setInt32(offset + 4, (item - (item >>> 0)) / wordBase, true);
     } else {
-      this.bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(item)), offset);
+      view.setBigUint64(offset, item, true);
     }
   }
 
@@ -170,8 +206,9 @@ export class DataArea {
   private grow(): void {
     let size = this.bytes.length * 2;
     while (size < this.length) size *= 2;
-    const bytes = Buffer.alloc(size);
-    this.bytes.copy(bytes);
+    const bytes = new Uint8Array(size);
+    bytes.set(this.bytes);
     this.bytes = bytes;
+    this.view = new DataView(bytes.buffer);
   }
 }
