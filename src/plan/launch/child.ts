@@ -7,7 +7,6 @@ import {
   type Area,
   call,
   exit,
-  group,
   type Step,
   type Value,
   type Variable,
@@ -26,7 +25,6 @@ import {
   F_SEAL_WRITE,
   F_SETFD,
   FD_CLOEXEC,
-  MNT_DETACH,
   MS_REC,
   O_CLOEXEC,
   O_RDWR,
@@ -44,6 +42,7 @@ import { keepChildStatus, restoreChildStatus, restoreInherited } from "../inheri
 import { enter } from "../namespaces.ts";
 import { changePrivileges, clearCapabilities, noNewPrivileges } from "../privileges.ts";
 import { mountProc } from "../proc.ts";
+import { pivotRoot } from "../root.ts";
 import { installFilter } from "../seccomp.ts";
 import { numberText } from "../text.ts";
 import { waitForLast } from "../wait.ts";
@@ -155,25 +154,11 @@ function processAttributes(inside: Inside): Step[] {
   ];
 }
 
-/**
- * pivot_root(2) of the new root onto itself, which stacks the old root on top of it; that is detached last,
- * because a proc may be mounted in a user namespace only where one is visible already.
- */
 function changeRoot(inside: Inside): Step[] {
   const { root } = inside;
   const proc = inside.mountProc ? [mountProc()] : [];
   if (root === undefined) return proc;
-  return [
-    ...(inside.staysDumpable ? [] : [notDumpable()]),
-    group(`make ${root} the root`, [
-      call("chdir", [root], root),
-      call("pivot_root", [".", "."], root),
-      ...proc,
-      call("umount2", [".", MNT_DETACH], "the old root"),
-      // The working directory was below the old root's mount; from now on it is the root itself.
-      call("chdir", ["/"], "/"),
-    ]),
-  ];
+  return [...(inside.staysDumpable ? [] : [notDumpable()]), pivotRoot(root, proc)];
 }
 
 function notify(fd: number | undefined): Step[] {

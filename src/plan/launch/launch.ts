@@ -1,4 +1,6 @@
 /** What a launch is, as data: the launcher's options once they are read and checked. */
+
+import type { Limit } from "../limits.ts";
 import type { Entry, NamespaceLetter } from "../namespaces.ts";
 import type { Privileges } from "../privileges.ts";
 
@@ -10,12 +12,6 @@ export interface NamedEntry {
 
 /** A line of uid_map or gid_map files, as the kernel takes it. */
 export type IdMapText = string;
-
-export interface Limit {
-  readonly resource: number;
-  readonly soft?: bigint;
-  readonly hard?: bigint;
-}
 
 /** What the container's first process executes in the end. */
 export type Payload =

@@ -54,8 +54,9 @@ import {
 } from "../../sys/constants.ts";
 import { EPERM, ESRCH } from "../../sys/errno.ts";
 import type { Given } from "../../sys/given.ts";
-import { clone_args, rlimit64 } from "../../sys/structs.ts";
+import { clone_args } from "../../sys/structs.ts";
 import { keepChildStatus } from "../inherit.ts";
+import { setLimits } from "../limits.ts";
 import { namespaceFlags } from "../namespaces.ts";
 import { openPipe, type Pipe } from "../pipe.ts";
 import { restoreEffective } from "../privileges.ts";
@@ -63,7 +64,7 @@ import { openProcess } from "../proc.ts";
 import { reap, waitFor } from "../wait.ts";
 import { inChild, type Links } from "./child.ts";
 import { executedFile, filterFile } from "./files.ts";
-import type { Launch, Limit } from "./launch.ts";
+import type { Launch } from "./launch.ts";
 import { becomeScript, runScript, type ScriptLinks } from "./script.ts";
 import { tell } from "./status.ts";
 
@@ -217,7 +218,7 @@ function childLinks(launch: Launch, session: Session, executed: number | Variabl
       ...(socketType === undefined ? [] : [close(session.socketInChild, "the socket pair")]),
       ...(launch.limits.length === 0 || script?.replacesLauncher
         ? []
-        : [when(session.releaseWord, "==", limitsLeft, setLimits(0, launch.limits, []))]),
+        : [when(session.releaseWord, "==", limitsLeft, setLimits(0, launch.limits))]),
     ],
     closeBeforeFork: [close(session.ready.write, "the ready pipe")],
     ...(launch.logFile === undefined ? {} : { log: session.log }),
@@ -278,7 +279,9 @@ function prepare(
         ]),
     ...(launch.emptyFile === undefined ? [] : checkEmpty(launch.emptyFile)),
     set(session.releaseWord, released),
-    ...setLimits(session.pid, launch.limits, script?.replacesLauncher ? [] : [EPERM], session.releaseWord),
+    ...setLimits(session.pid, launch.limits, script?.replacesLauncher ? [] : [EPERM], [
+      set(session.releaseWord, limitsLeft),
+    ]),
     ...launch.pidFiles.flatMap((path) => writePid(path, session.pid)),
     ...writeIdMaps(launch, session),
     ...(script === undefined
@@ -332,25 +335,6 @@ function checkEmpty(path: string): Step[] {
       close(file, path),
     ]),
   ];
-}
-
-/**
- * Sets limits of a process (0: this one). A side that is not given stays. After an error in `accept`, which
- * says that only the process itself may do it, `left` becomes `limitsLeft`.
- */
-function setLimits(pid: Value, limits: readonly Limit[], accept: readonly number[], left?: Variable): Step[] {
-  const result = variable("result");
-  return limits.flatMap(({ resource, soft, hard }) => {
-    const both = area("limits", rlimit64.size);
-    const what = `limit ${resource}`;
-    return [
-      call("prlimit64", [pid, resource, 0, both], what, { accept, into: result }),
-      ...(soft === undefined ? [] : [store(both, rlimit64.offset("rlim_cur"), 8, soft)]),
-      ...(hard === undefined ? [] : [store(both, rlimit64.offset("rlim_max"), 8, hard)]),
-      when(result, ">=", 0, [call("prlimit64", [pid, resource, both, 0], what, { accept, into: result })]),
-      ...(left ? [when(result, "<", 0, [set(left, limitsLeft)])] : []),
-    ];
-  });
 }
 
 /** Files that exist in every cgroup: where one of these is missing the path is wrong, and is not made. */
