@@ -3,13 +3,14 @@
  * unambiguous abbreviations of long names, `--`, and either permutation or a stop at the first operand.
  * Pure: nothing is read but the arguments, and values are not looked at.
  */
+import { find } from "../sys/lists.ts";
 import { clipped, quote, UsageError } from "./failure.ts";
 import { suggestion } from "./nearest.ts";
 
 /** One option, as far as the grammar is concerned. */
 export interface Declaration {
   readonly key: string;
-  readonly short?: string;
+  readonly short?: string | undefined;
   readonly long: string;
   /** `optional`: only `--long=VALUE`, or attached to the letter; the next word is never taken. */
   readonly argument: "none" | "required" | "optional";
@@ -40,26 +41,14 @@ export type OperandPlaces =
   /** Operands only after `--`. */
   | "dashes";
 
-/** The words still to be read. */
-class Words {
-  readonly #words: readonly string[];
-  #position = 0;
-
-  constructor(words: readonly string[]) {
-    this.#words = words;
-  }
-
-  next(): string | undefined {
-    return this.#words[this.#position++];
-  }
-
-  rest(): readonly string[] {
-    return this.#words.slice(this.#position);
-  }
+/** The words still to be read: those from `next` on. */
+interface Words {
+  readonly all: readonly string[];
+  next: number;
 }
 
 function abbreviated(declarations: readonly Declaration[], name: string): Declaration {
-  const exact = declarations.find(({ long }) => long === name);
+  const exact = find(declarations, ({ long }) => long === name);
   if (exact) return exact;
   const all = declarations.filter(({ long }) => name !== "" && long.startsWith(name));
   const originals = all.filter(({ added }) => !added);
@@ -85,7 +74,7 @@ function longOption(declarations: readonly Declaration[], body: string, words: W
     return { key, shown, value: body.slice(equals + 1) };
   }
   if (argument !== "required") return { key, shown };
-  const value = words.next();
+  const value = words.all[words.next++];
   if (value === undefined) throw new UsageError(`option ${shown} needs a value`);
   return { key, shown, value };
 }
@@ -107,7 +96,7 @@ function shortOptions(
       continue;
     }
     const attached = index + 1 < cluster.length ? cluster.slice(index + 1) : undefined;
-    const value = attached ?? (argument === "required" ? words.next() : undefined);
+    const value = attached ?? (argument === "required" ? words.all[words.next++] : undefined);
     if (value === undefined && argument === "required") {
       throw new UsageError(`option ${shown} needs a value`);
     }
@@ -125,23 +114,23 @@ export function scan(
   words: readonly string[],
   places: OperandPlaces,
 ): Scanned {
-  const left = new Words(words);
+  const left: Words = { all: words, next: 0 };
   const occurrences: Occurrence[] = [];
   const operands: string[] = [];
   // Command lines can have thousands of words.
-  const letters = new Map(declarations.map((declaration) => [declaration.short ?? "", declaration]));
-  const endings = new Set(declarations.filter(({ last }) => last).map(({ key }) => key));
-  for (let word = left.next(); word !== undefined; word = left.next()) {
-    if (word === "--") {
-      operands.push(...left.rest());
-      break;
-    }
+  const letters = new Map<string, Declaration>();
+  const endings = new Set<string>();
+  for (const declaration of declarations) {
+    if (declaration.short !== undefined) letters.set(declaration.short, declaration);
+    if (declaration.last) endings.add(declaration.key);
+  }
+  for (let word = words[left.next++]; word !== undefined; word = words[left.next++]) {
+    if (word === "--") return { occurrences, operands: [...operands, ...words.slice(left.next)] };
     if (!word.startsWith("-") || word === "-") {
       if (places === "dashes") throw new UsageError(`unexpected word ${quote(word)}`);
+      if (places === "stop") return { occurrences, operands: words.slice(left.next - 1) };
       operands.push(word);
-      if (places === "permute") continue;
-      operands.push(...left.rest());
-      break;
+      continue;
     }
     if (!word.startsWith("--")) {
       shortOptions(letters, word, left, occurrences);

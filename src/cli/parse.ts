@@ -34,8 +34,8 @@ function declare(key: string, option: OptionSpec): Declaration {
   const optional = option.value !== undefined && option.bareValue !== undefined;
   return {
     key,
+    short: option.short,
     long: option.long,
-    ...(option.short === undefined ? {} : { short: option.short }),
     argument: optional ? "optional" : takesValue ? "required" : "none",
     added: option.added === true,
   };
@@ -139,7 +139,9 @@ function understand<O extends OptionTable, S extends OperandSchema>(
 }
 
 function declarations(spec: Spec): Declaration[] {
-  return Object.entries(spec.options).map(([key, option]) => declare(key, option));
+  const all: Declaration[] = [];
+  for (const [key, option] of Object.entries(spec.options)) all.push(declare(key, option));
+  return all;
 }
 
 /**
@@ -166,7 +168,10 @@ export function readRequest<O extends OptionTable, S extends OperandSchema>(
 ): Request<O, S> {
   const common = explains ? [EXPLAIN, HELP] : [HELP];
   const scanned = scan([...declarations(spec), ...common], words, places(spec, context));
-  const keys = new Set(scanned.occurrences.map(({ key }) => key));
-  if (keys.has(HELP.key)) return { kind: "help" };
-  return { kind: keys.has(EXPLAIN.key) ? "explain" : "act", input: understand(spec, scanned) };
+  let kind: "act" | "explain" = "act";
+  for (const { key } of scanned.occurrences) {
+    if (key === HELP.key) return { kind: "help" };
+    if (key === EXPLAIN.key) kind = "explain";
+  }
+  return { kind, input: understand(spec, scanned) };
 }

@@ -1,6 +1,7 @@
 /** The set of applets as a value: what can be asked of it without knowing its files. */
 import { variableValue } from "../plan/environment.ts";
 import type { Given } from "../sys/given.ts";
+import { find } from "../sys/lists.ts";
 import { quote, UsageError } from "./failure.ts";
 import { suggestion } from "./nearest.ts";
 import type { Spec } from "./spec.ts";
@@ -74,7 +75,7 @@ function isNeutral(argv0: string, environment: readonly string[]): boolean {
 
 function lookUp(word: string, entries: readonly Entry[]): Entry {
   const name = baseName(word);
-  const found = entries.find((entry) => entry.name === name || entry.aliases.includes(name));
+  const found = find(entries, (entry) => entry.name === name || entry.aliases.includes(name));
   if (found) return found;
   const close = suggestion(name, [...namesOf(entries), ...escapeNames]);
   throw new UsageError(`unknown applet ${quote(word)}${close}`);

@@ -172,5 +172,5 @@ export function distance(bytes: number): number {
 
 /** The first multiple of `unit`, a power of two, that is not below `value`. */
 export function roundUp(value: number, unit: number): number {
-  return Math.ceil(value / unit) * unit;
+  return value + ((unit - (value % unit)) % unit);
 }

@@ -3,6 +3,7 @@
  * that hold addresses and so depend on where it is loaded.
  */
 import { bytesOf } from "../sys/bytes.ts";
+import { map } from "../sys/lists.ts";
 import { checkImmediate } from "./code.ts";
 import type { Area, Constant, Place, Variable, Words } from "./steps.ts";
 import type { Address, Cell, Operand } from "./target.ts";
@@ -146,7 +147,7 @@ export class DataArea {
 
   private words(words: Words): Address {
     // Operands first: making them may grow the area.
-    return this.record(words.items.map((item) => this.word(item)));
+    return this.record(map(words.items, (item) => this.word(item)));
   }
 
   private word(constant: Constant): number | bigint | Address {

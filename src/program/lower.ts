@@ -194,11 +194,13 @@ export class Lowering {
     target.fetch(table);
     target.keep(row);
     target.bind(again);
-    columns.forEach((column, index) => {
+    let offset = 0;
+    for (const column of columns) {
       target.fetch(row);
-      target.load(wordBytes, wordBytes * index);
+      target.load(wordBytes, offset);
       target.keep(data.cellOf(column));
-    });
+      offset += wordBytes;
+    }
     this.steps(body, { ...scope, end });
     target.fetch(row);
     target.compute("add", rowBytes);
@@ -286,10 +288,9 @@ export class Lowering {
   }
 
   private syscall(name: SyscallName, args: readonly Value[]): void {
-    this.target.syscall(
-      this.numbers[name],
-      args.map((arg) => this.operand(arg)),
-    );
+    const operands: Operand[] = [];
+    for (const arg of args) operands.push(this.operand(arg));
+    this.target.syscall(this.numbers[name], operands);
   }
 
   /** Before a call: what is reported if it fails. */
@@ -315,8 +316,10 @@ export class Lowering {
     if (!hints) return 0;
     let address = this.hintLists.get(hints);
     if (!address) {
-      const pairs = Object.entries(hints).flatMap(([errno, hint]) => [Number(errno), this.data.string(hint)]);
-      address = this.data.record([...pairs, 0]);
+      const pairs: (number | Address)[] = [];
+      for (const [errno, hint] of Object.entries(hints)) pairs.push(Number(errno), this.data.string(hint));
+      pairs.push(0);
+      address = this.data.record(pairs);
       this.hintLists.set(hints, address);
     }
     return address;

@@ -159,7 +159,9 @@ export class Runtime {
     const { target, data } = this;
     const digits = data.cell();
     const power = data.cell();
-    const powers = data.record([...Array.from({ length: 18 }, (_, index) => 10n ** BigInt(18 - index)), 0]);
+    const powersOfTen = [0n];
+    for (let exact = 10n; exact < 10n ** 19n; exact *= 10n) powersOfTen.unshift(exact);
+    const powers = data.record(powersOfTen);
     const negative = target.label();
     const start = target.label();
     const nextPower = target.label();

@@ -4,6 +4,7 @@ import { bytesOf } from "./bytes.ts";
 import { EINTR } from "./errno.ts";
 import { OperationError } from "./failure.ts";
 import { syscall } from "./libc.ts";
+import { map } from "./lists.ts";
 import { type SyscallName, syscallNumbers } from "./syscalls.ts";
 
 /** A byte string is passed as a C string. */
@@ -11,7 +12,7 @@ export type KernelArgument = number | string | Uint8Array;
 
 /** Makes a system call once and returns its result, or -errno. */
 export function tryKernel(name: SyscallName, ...args: readonly KernelArgument[]): number {
-  const words = args.map((arg) => (typeof arg === "string" ? bytesOf(`${arg}\0`) : arg));
+  const words = map(args, (arg) => (typeof arg === "string" ? bytesOf(`${arg}\0`) : arg));
   return syscall(syscallNumbers[nativeArch()][name], ...words);
 }
 

@@ -162,7 +162,7 @@ function widthOf(type: Scalar): number {
 }
 
 function roundUp(value: number, multiple: number): number {
-  return Math.ceil(value / multiple) * multiple;
+  return value + ((multiple - (value % multiple)) % multiple);
 }
 
 function writeField(view: DataView, at: number, field: Placed, value: AnyValue): void {
