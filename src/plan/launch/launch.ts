@@ -1,5 +1,6 @@
 /** What a launch is, as data: the launcher's options once they are read and checked. */
 
+import type { IdMapText } from "../id-maps.ts";
 import type { Limit } from "../limits.ts";
 import type { Entry, NamespaceLetter } from "../namespaces.ts";
 import type { Privileges } from "../privileges.ts";
@@ -9,9 +10,6 @@ export interface NamedEntry {
   readonly entry: Entry;
   readonly text: string;
 }
-
-/** A line of uid_map or gid_map files, as the kernel takes it. */
-export type IdMapText = string;
 
 /** What the container's first process executes in the end. */
 export type Payload =

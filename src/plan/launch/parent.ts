@@ -55,6 +55,7 @@ import {
 import { EPERM, ESRCH } from "../../sys/errno.ts";
 import type { Given } from "../../sys/given.ts";
 import { clone_args } from "../../sys/structs.ts";
+import { writeIdMaps } from "../id-maps.ts";
 import { keepChildStatus } from "../inherit.ts";
 import { setLimits } from "../limits.ts";
 import { namespaceFlags } from "../namespaces.ts";
@@ -65,7 +66,7 @@ import { reap, waitFor } from "../wait.ts";
 import { inChild, type Links } from "./child.ts";
 import { executedFile, filterFile } from "./files.ts";
 import type { Launch } from "./launch.ts";
-import { becomeScript, runScript, type ScriptLinks } from "./script.ts";
+import { becomeScript, runLaunchScript, type ScriptLinks } from "./script.ts";
 import { tell } from "./status.ts";
 
 /** Exit status after a failure of ours. */
@@ -283,12 +284,12 @@ function prepare(
       set(session.releaseWord, limitsLeft),
     ]),
     ...launch.pidFiles.flatMap((path) => writePid(path, session.pid)),
-    ...writeIdMaps(launch, session),
+    ...writeIdMaps(session.process, launch),
     ...(script === undefined
       ? []
       : script.replacesLauncher
         ? becomeScript(launch, script, links, given)
-        : runScript(launch, script, links, given)),
+        : runLaunchScript(launch, script, links, given)),
     ...release(session),
   ];
 }
@@ -350,28 +351,6 @@ function writePid(path: string, pid: Variable): Step[] {
     compose(text, [pid], length),
     call("write", [file, text, length], path),
     close(file, path),
-  ];
-}
-
-function writeIdMaps(launch: Launch, session: Session): Step[] {
-  const hints = {
-    [EPERM]:
-      "an ordinary user may map only the own uid and gid, one id each, the gid after --disable-setgroups",
-  };
-  const write = (name: string, content: string | undefined): Step[] => {
-    if (content === undefined) return [];
-    const file = variable(name);
-    const what = `${name} ${content.trimEnd().replaceAll("\n", ", ")}`;
-    return [
-      call("openat", [session.process, name, O_WRONLY | O_CLOEXEC], what, { into: file, hints }),
-      call("write", [file, content, content.length], what, { hints }),
-      close(file, what),
-    ];
-  };
-  return [
-    ...write("setgroups", launch.denySetgroups ? "deny" : undefined),
-    ...write("uid_map", launch.uidMap),
-    ...write("gid_map", launch.gidMap),
   ];
 }
 

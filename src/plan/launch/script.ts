@@ -1,28 +1,14 @@
 /** The script on the host side: run and waited for while the container's first process waits, or in our place. */
 
-import {
-  type Area,
-  area,
-  attempt,
-  call,
-  compose,
-  fail,
-  fork,
-  type Step,
-  set,
-  type Value,
-  type Variable,
-  variable,
-  when,
-} from "../../program/steps.ts";
-import { CLONE_VFORK, CLONE_VM, F_SETFD, O_RDONLY, SIGCHLD } from "../../sys/constants.ts";
+import { type Area, call, type Step, type Value, type Variable, variable } from "../../program/steps.ts";
+import { F_SETFD, O_RDONLY } from "../../sys/constants.ts";
 import type { Given } from "../../sys/given.ts";
 import { variableValue, withoutVariables } from "../environment.ts";
-import { defaultPath, exec, notFound } from "../exec.ts";
+import { defaultPath, exec } from "../exec.ts";
 import { restoreInherited } from "../inherit.ts";
 import { namespaceKinds } from "../namespaces.ts";
+import { runScript } from "../scripts.ts";
 import { numberText } from "../text.ts";
-import { waitFor } from "../wait.ts";
 import { type Launch, launcherVariables, namespaceVariable, type Script } from "./launch.ts";
 
 /** What the script is told of: numbers and descriptors, known when the program runs. */
@@ -36,38 +22,9 @@ export interface ScriptLinks {
   readonly release: Variable;
 }
 
-const scriptFailure = 125;
-
 /** Runs the script; unless it exits 0, that is the launch's failure, with the script's status. */
-export function runScript(launch: Launch, script: Script, links: ScriptLinks, given: Given): Step[] {
-  const pid = variable("script");
-  const status = variable("script status");
-  const signal = variable("script signal");
-  const said = variable("script not executed");
-  const text = area("script's end", 64);
-  const [name] = script.words;
-  return [
-    // As vfork(2): the child runs in our memory, so that it can note what it has said itself.
-    fork({
-      call: "clone",
-      args: [CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0],
-      what: name,
-      stage: "the script",
-      into: pid,
-      failure: scriptFailure,
-      child: [attempt(scriptProcess(launch, script, links, given, []), [set(said, 1)], "fail")],
-    }),
-    ...waitFor(pid, name, status, signal),
-    when(status, "!=", 0, [
-      when(said, "!=", 0, [fail({ step: "script", what: name, status, silent: true })]),
-      when(signal, "!=", 0, [
-        compose(text, ["it was killed by signal ", signal]),
-        fail({ step: "script", what: text, status: notFound }),
-      ]),
-      compose(text, ["it ended with status ", status]),
-      fail({ step: "script", what: text, status }),
-    ]),
-  ];
+export function runLaunchScript(launch: Launch, script: Script, links: ScriptLinks, given: Given): Step[] {
+  return runScript(script.words[0], scriptProcess(launch, script, links, given, []));
 }
 
 /** Replaces the launcher by the script, which gets the lock and the pipe that releases the program. */
