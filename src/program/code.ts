@@ -1,5 +1,6 @@
 import type { Label } from "./target.ts";
 
+const firstSize = 1 << 14;
 /** Instructions are shorter than this. */
 const headroom = 16;
 
@@ -18,22 +19,26 @@ export class Code {
   low = 0;
   /** Upper half, as a signed 32-bit integer, of what was `split` last. */
   high = 0;
-  private bytes = new Uint8Array(1 << 14);
+  private bytes = new Uint8Array(firstSize);
   private view = new DataView(this.bytes.buffer);
+  /** Beyond this length there may be no space for an instruction. */
+  private full = firstSize - headroom;
   private readonly positions: number[] = [];
   private readonly sites: number[] = [];
   private readonly wanted: Label[] = [];
 
   /** Appends the low 8 bits of `value`. */
   byte(value: number): void {
-    const at = this.room();
+    const at = this.length;
+    if (at > this.full) this.grow();
     this.bytes[at] = value;
     this.length = at + 1;
   }
 
   /** Appends the low 8 bits of each. */
   two(first: number, second: number): void {
-    const at = this.room();
+    const at = this.length;
+    if (at > this.full) this.grow();
     this.bytes[at] = first;
     this.bytes[at + 1] = second;
     this.length = at + 2;
@@ -41,7 +46,8 @@ export class Code {
 
   /** Appends the low 8 bits of each. */
   three(first: number, second: number, third: number): void {
-    const at = this.room();
+    const at = this.length;
+    if (at > this.full) this.grow();
     this.bytes[at] = first;
     this.bytes[at + 1] = second;
     this.bytes[at + 2] = third;
@@ -50,22 +56,26 @@ export class Code {
 
   /** Appends the low 32 bits of `value`. */
   word(value: number): void {
-    const at = this.room();
+    const at = this.length;
+    if (at > this.full) this.grow();
     this.view.setInt32(at, value, true);
     this.length = at + 4;
   }
 
   /** Appends a byte and 32 bits. */
   byteWord(first: number, value: number): void {
-    const at = this.room();
+    const at = this.length;
+    if (at > this.full) this.grow();
     this.bytes[at] = first;
     this.view.setInt32(at + 1, value, true);
     this.length = at + 5;
   }
 
-  /** Appends three bytes and 32 bits. */
+  /** Appends three bytes and 32 bits; throws for a `value` that they do not hold. */
   threeWord(first: number, second: number, third: number, value: number): void {
-    const at = this.room();
+    if (value !== (value | 0)) throw new RangeError(`${value} exceeds 32 bits`);
+    const at = this.length;
+    if (at > this.full) this.grow();
     const { bytes } = this;
     bytes[at] = first;
     bytes[at + 1] = second;
@@ -143,22 +153,20 @@ export class Code {
     return this.high === this.low >> 31;
   }
 
-  /** Where the next instruction goes, with space for it. */
-  private room(): number {
-    if (this.length + headroom > this.bytes.length) {
-      const larger = new Uint8Array(this.bytes.length * 2);
-      larger.set(this.bytes);
-      this.bytes = larger;
-      this.view = new DataView(larger.buffer);
-    }
-    return this.length;
+  private grow(): void {
+    const larger = new Uint8Array(this.bytes.length * 2);
+    larger.set(this.bytes);
+    this.bytes = larger;
+    this.view = new DataView(larger.buffer);
+    this.full = larger.length - headroom;
   }
 }
 
 /** Throws for a number that is not an exact integer, and for one that 64 bits do not hold. */
 export function checkImmediate(value: number | bigint): void {
   if (typeof value === "number") {
-    if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is not an exact integer`);
+    if (value !== (value | 0) && !Number.isSafeInteger(value))
+      throw new RangeError(`${value} is not an exact integer`);
   } else if (value < -(1n << 63n) || value >= 1n << 64n) {
     throw new RangeError(`${value} exceeds 64 bits`);
   }

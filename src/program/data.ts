@@ -181,6 +181,7 @@ export class DataArea {
     return offset;
   }
 
+  /** `offset` has never been written to. */
   private writeWord(offset: number, item: number | bigint | Address): void {
     const { view } = this;
     if (typeof item === "object") {
@@ -188,6 +189,7 @@ export class DataArea {
       view.setUint32(offset, item.offset, true);
       return;
     }
+    if (item === 0) return;
     checkImmediate(item);
     if (typeof item === "number") {
       view.setUint32(offset, item, true);

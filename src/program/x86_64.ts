@@ -102,7 +102,8 @@ class X86_64 extends Code implements Assembler {
   }
 
   branchFailed(label: Label): void {
-    this.combine(CMP, -4095);
+    this.two(WIDE, (CMP << 3) | 5);
+    this.word(-4095);
     this.farIf(ABOVE_OR_EQUAL, label); // unsigned: all errors, and nothing else, are at the top
   }
 
@@ -201,9 +202,7 @@ class X86_64 extends Code implements Assembler {
 
   /** A 64-bit instruction on any register and a place in the data area. */
   private wideData(opcode: number, register: number, offset: number): void {
-    const prefix = WIDE | ((register >> 3) << 2);
-    const fields = WORD_OFFSET | ((register & 7) << 3) | RBX;
-    this.threeWord(prefix, opcode, fields, distance(offset));
+    this.threeWord(WIDE | ((register >> 3) << 2), opcode, WORD_OFFSET | ((register & 7) << 3) | RBX, offset);
   }
 
   /**
@@ -213,7 +212,7 @@ class X86_64 extends Code implements Assembler {
   private memory(prefix: number, opcode: number, register: number, base: number, offset: number): void {
     const fields = WORD_OFFSET | (register << 3) | base;
     if (prefix) {
-      this.threeWord(prefix, opcode, fields, distance(offset));
+      this.threeWord(prefix, opcode, fields, offset);
     } else {
       this.two(opcode, fields);
       this.word(distance(offset));
