@@ -13,6 +13,7 @@ export const suite: Suite = {
     { name: "mount_seq", aliases: [], load: () => import("../applets/mount_seq.ts") },
     { name: "nsenter", aliases: [], shadows: true, load: () => import("../applets/nsenter.ts") },
     { name: "pidns_run", aliases: [], load: () => import("../applets/pidns_run.ts") },
+    { name: "ns_open_file", aliases: [], load: () => import("../applets/ns_open_file.ts") },
     { name: "pidfd_ctl", aliases: [], load: () => import("../applets/pidfd_ctl.ts") },
     { name: "ppid_check", aliases: [], load: () => import("../applets/ppid_check.ts") },
     { name: "renameat2", aliases: ["simple-renameat2"], load: () => import("../applets/renameat2.ts") },
@@ -24,6 +25,7 @@ export const suite: Suite = {
     },
     { name: "set_fds", aliases: [], load: () => import("../applets/set_fds.ts") },
     { name: "tty_proxy", aliases: [], load: () => import("../applets/tty_proxy.ts") },
+    { name: "unlock", aliases: [], load: () => import("../applets/unlock.ts") },
   ],
   commands: [
     { name: "completion", aliases: [], load: () => import("../applets/completion.ts") },
