@@ -15,7 +15,11 @@
 #include "given.h" /* generated from src/sys/given.ts: struct given */
 
 #define EBADF 9
+#define RLIMIT_FSIZE 1
+#define RLIMIT_DATA 2
+#define RLIMIT_STACK 3
 #define RLIMIT_NOFILE 7
+#define RLIMIT_AS 9
 #define SIG_IGN 1
 #define SIGNALS 64
 #define PAGE 4096ul
@@ -95,11 +99,14 @@ static unsigned long length(const char *text) {
   return count;
 }
 
+static void __attribute__((noreturn)) fail_with(const char *message) {
+  kernel(__NR_write, 2, (long)message, length(message), 0, 0);
+  for (;;) kernel(__NR_exit_group, FAILED, 0, 0, 0, 0);
+}
+
 /* Ends the process: with a standard descriptor missing, the first file that is opened would take its place. */
 static void __attribute__((noreturn)) give_up(void) {
-  static const char message[] = "ctrtool: start: standard descriptors: they are closed and cannot be filled\n";
-  kernel(__NR_write, 2, (long)message, sizeof message - 1, 0, 0);
-  for (;;) kernel(__NR_exit_group, FAILED, 0, 0, 0, 0);
+  fail_with("ctrtool: start: standard descriptors: they are closed and cannot be filled\n");
 }
 
 /* Bit n-1: signal n is ignored. Asked for each, since only /proc has them in one piece. */
@@ -123,6 +130,54 @@ static void record_attributes(struct given *given) {
   given->nofileHard = limit[1];
   given->umask = kernel(__NR_umask, 077, 0, 0, 0, 0);
   kernel(__NR_umask, given->umask, 0, 0, 0, 0);
+}
+
+/* A limit under which the runtime does not start, or crashes: what it should be, and the least that it must be. */
+struct need {
+  int resource;
+  unsigned long enough, least;
+  const char *message;
+};
+
+#define KIB (1ul << 10)
+#define MIB (1ul << 20)
+#define GIB (1ul << 30)
+#define TOO_LOW(what, least) "ctrtool: start: " what ": the limit is too low, at least " least " is needed\n"
+
+/* In the order of raisedLimits in src/sys/given.ts. */
+static const struct need needs[] = {
+    {RLIMIT_FSIZE, 64 * MIB, 64 * KIB, TOO_LOW("file size", "64 KiB")},
+    {RLIMIT_DATA, 64 * GIB, 6 * GIB, TOO_LOW("data", "6 GiB")},
+    {RLIMIT_STACK, 8 * MIB, 512 * KIB, TOO_LOW("stack", "512 KiB")},
+    {RLIMIT_AS, 64 * GIB, 6 * GIB, TOO_LOW("address space", "6 GiB")},
+};
+
+/* The runtime raises the limit on open files itself, but only after it has opened some. */
+#define ENOUGH_FILES 64
+#define LEAST_FILES 8
+
+static int set_limit(int resource, unsigned long soft, unsigned long hard) {
+  unsigned long limit[2] = {soft, hard};
+  return kernel(__NR_prlimit64, 0, resource, (long)limit, 0, 0) == 0;
+}
+
+/*
+ * Raises the limits that are too low for the runtime, and writes down what they were: a program that is executed
+ * gets them back. What is too low even so ends the process, with a line in place of the runtime's crash report.
+ */
+static void raise_limits(struct given *given) {
+  if (given->nofileSoft < ENOUGH_FILES) set_limit(RLIMIT_NOFILE, given->nofileHard, given->nofileHard);
+  unsigned long *fields = &given->fileSizeSoft;
+  for (unsigned i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+    const struct need *need = &needs[i];
+    unsigned long *soft = &fields[2 * i], *hard = &fields[2 * i + 1];
+    if (kernel(__NR_prlimit64, 0, need->resource, 0, (long)soft, 0) < 0 || *soft >= need->enough) continue;
+    given->raised |= 1ul << i;
+    if (*hard >= need->enough && set_limit(need->resource, need->enough, *hard)) continue;
+    if (set_limit(need->resource, need->enough, need->enough)) continue; /* with CAP_SYS_RESOURCE */
+    set_limit(need->resource, *hard, *hard);
+    if (*hard < need->least) fail_with(need->message);
+  }
 }
 
 static int is_null_device(int directory, const char *path, int flags) {
@@ -225,7 +280,9 @@ unsigned long *ctrtool_prepare(unsigned long *stack, unsigned long *start) {
   struct given *given = &ctrtool_given;
   record_strings(given, stack);
   record_attributes(given);
+  raise_limits(given);
   given->filled = fill_standard_descriptors();
+  if (given->nofileHard < LEAST_FILES) fail_with(TOO_LOW("open files", "8"));
   const unsigned long *auxiliary = (unsigned long *)given->envp + given->envc + 1;
   given->stackTop = stack_top(auxiliary, given->environmentEnd);
   static char name[] = "ctrtool";

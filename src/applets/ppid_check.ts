@@ -217,6 +217,7 @@ function setSignals(options: Options, given: Given): Step[] {
     ...numbersOf(reset & ~fixedSignals).map((number) => setAction(number, SIG_DFL)),
     ...restoreInherited({
       nofile: given.nofile,
+      raised: given.raised,
       ignoredSignals: (given.ignoredSignals & ~reset) | ignore,
       blockedSignals: (given.blockedSignals & ~unblock) | block,
     }),

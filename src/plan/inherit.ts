@@ -17,11 +17,11 @@ import {
   SIGSTOP,
   SIGXFSZ,
 } from "../sys/constants.ts";
-import type { Given } from "../sys/given.ts";
+import type { Given, Limit } from "../sys/given.ts";
 import { rlimit64, sigaction, sigset } from "../sys/structs.ts";
 
 /** What a program gets from us unless asked otherwise. */
-export type Inherited = Pick<Given, "ignoredSignals" | "blockedSignals" | "nofile">;
+export type Inherited = Pick<Given, "ignoredSignals" | "blockedSignals" | "nofile" | "raised">;
 
 /** Signals that the runtime ignores for itself. */
 const ignoredByRuntime = [SIGPIPE, SIGXFSZ];
@@ -40,9 +40,13 @@ export function setMask(how: number, mask: bigint): Step {
   return call("rt_sigprocmask", [how, sigset.pack({ mask }), 0, signalBytes], "the signal mask");
 }
 
+function setLimit(resource: number, { soft, hard }: Limit, what: string): Step {
+  return call("prlimit64", [0, resource, rlimit64.pack({ rlim_cur: soft, rlim_max: hard }), 0], what);
+}
+
 /**
- * Puts back what the process was given, right before an exec: ignored signals, the signal mask, the limit on
- * descriptors. Descriptors need nothing: ours are close-on-exec, given ones are not.
+ * Puts back what the process was given, right before an exec: ignored signals, the signal mask, limits.
+ * Descriptors need nothing: ours are close-on-exec, given ones are not.
  */
 export function restoreInherited(given: Inherited): Step[] {
   const ignored: number[] = [];
@@ -56,13 +60,10 @@ export function restoreInherited(given: Inherited): Step[] {
       .map((signal) => setAction(signal, SIG_DFL)),
     ...ignored.map((signal) => setAction(signal, SIG_IGN)),
     setMask(SIG_SETMASK, given.blockedSignals),
-    call(
-      "prlimit64",
-      [0, RLIMIT_NOFILE, rlimit64.pack({ rlim_cur: given.nofile.soft, rlim_max: given.nofile.hard }), 0],
-      "the limit on open files",
-    ),
+    setLimit(RLIMIT_NOFILE, given.nofile, "the limit on open files"),
+    ...given.raised.map((limit) => setLimit(limit.resource, limit, `limit ${limit.resource}`)),
   ];
-  return [folded("signals, signal mask and limit on open files become as they were given", steps)];
+  return [folded("signals, signal mask and limits become as they were given", steps)];
 }
 
 /**

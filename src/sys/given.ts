@@ -1,9 +1,23 @@
 /** What this process was given by whoever started it, before the runtime changed any of it for itself. */
 import { nativeArch } from "./arch.ts";
 import { byteString, bytesOf } from "./bytes.ts";
-import { F_GETFD, FD_CLOEXEC, RLIMIT_NOFILE } from "./constants.ts";
+import {
+  F_GETFD,
+  FD_CLOEXEC,
+  RLIMIT_AS,
+  RLIMIT_DATA,
+  RLIMIT_FSIZE,
+  RLIMIT_NOFILE,
+  RLIMIT_STACK,
+} from "./constants.ts";
 import { addressOf, bytesAt, syscall } from "./libc.ts";
 import { syscallNumbers } from "./syscalls.ts";
+
+/** A resource limit, see getrlimit(2). */
+export interface Limit {
+  readonly soft: bigint;
+  readonly hard: bigint;
+}
 
 /** What execve(2) and its children inherit from here, as far as the runtime changes or hides it. */
 export interface Given {
@@ -15,8 +29,10 @@ export interface Given {
   readonly ignoredSignals: bigint;
   /** Bit n-1: signal n was blocked. */
   readonly blockedSignals: bigint;
-  /** RLIMIT_NOFILE. */
-  readonly nofile: { readonly soft: bigint; readonly hard: bigint };
+  /** RLIMIT_NOFILE, which the runtime raises. */
+  readonly nofile: Limit;
+  /** Limits that were too low for the runtime, and are raised as long as it runs; by resource. */
+  readonly raised: readonly (Limit & { readonly resource: number })[];
   readonly umask: number;
   /** Bit n: descriptor n of 0 to 2 was closed, and is now /dev/null or one end of a pipe. */
   readonly filled: number;
@@ -41,10 +57,22 @@ export const givenFields = [
   "blocked",
   "nofileSoft",
   "nofileHard",
+  "raised",
+  "fileSizeSoft",
+  "fileSizeHard",
+  "dataSoft",
+  "dataHard",
+  "stackSoft",
+  "stackHard",
+  "addressSpaceSoft",
+  "addressSpaceHard",
   "umask",
   "filled",
   "stackTop",
 ] as const;
+
+/** The limits that entry.c raises; their fields begin with "fileSizeSoft", bit n of "raised" is the nth. */
+const raisedLimits = [RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_AS];
 
 /** Where the block lies: below Bun's own memory, on a page of its own whatever the page size. */
 export const givenAddress = 0x1f0000;
@@ -74,10 +102,19 @@ function readBlock(): Given {
     ignoredSignals: field("ignored"),
     blockedSignals: field("blocked"),
     nofile: { soft: field("nofileSoft"), hard: field("nofileHard") },
+    raised: address("raised") === 0 ? [] : limitsBefore(address("raised"), words),
     umask: address("umask"),
     filled: address("filled"),
     vectors: () => ({ argv, envp }),
   };
+}
+
+function limitsBefore(raised: number, words: BigUint64Array): Given["raised"] {
+  const first = givenFields.indexOf("fileSizeSoft");
+  return raisedLimits.flatMap((resource, index) => {
+    const at = first + 2 * index;
+    return raised & (1 << index) ? [{ resource, soft: words[at] ?? 0n, hard: words[at + 1] ?? 0n }] : [];
+  });
 }
 
 /** Null-terminated strings that lie one behind the other: one conversion for all. */
@@ -101,6 +138,7 @@ function reconstruct(): Given {
     ignoredSignals: 0n,
     blockedSignals: 0n,
     nofile: { soft, hard },
+    raised: [],
     umask: process.umask(),
     filled: 0,
     vectors: () => ({ argv: vector(argv), envp: vector(environment) }),

@@ -6,7 +6,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { binary, build } from "../support/ctrtool.ts";
+import { binary, build, run } from "../support/ctrtool.ts";
 import { compile, ownDirectory } from "./tools.ts";
 
 build();
@@ -153,6 +153,20 @@ const settings: readonly Settings[] = [
     seen: { "status.CapAmb": "0000000000000400", "status.Uid": "1000\t1000\t1000\t1000" },
   },
   {
+    name: "limits that are too low for the runtime",
+    words: [
+      ...["limit", "1", "0", "limit", "2", "200000000", "limit", "3", "1000000", "limit", "7", "8"],
+      ...["limit", "9", "1000000000", "limit", "4", "0", "limit", "8", "0"],
+    ],
+    seen: {
+      "limit.1": "0 ",
+      "limit.2": "bebc200 ",
+      "limit.3": "f4240 ",
+      "limit.7": "8 ",
+      "limit.9": "3b9aca00 ",
+    },
+  },
+  {
     name: "standard descriptors closed",
     words: ["close", "0", "close", "2", "ignore", "13"],
     seen: { "status.SigIgn": "0000000000001000" },
@@ -294,6 +308,31 @@ test("what fills closed standard descriptors is /dev/null, in the direction of i
   const [report] = start(["close", "0", "close", "2"], [[binary, "ppid_check", probe]]);
   expect(report?.get("fd.0")).toMatch(/^flags 0 [0-7]*00000 .*; \/dev\/null;/);
   expect(report?.get("fd.2")).toMatch(/^flags 0 [0-7]*00001 .*; \/dev\/null;/);
+});
+
+describe("a limit that cannot be raised", () => {
+  test.each([
+    ["fsize", "0", "file size", "64 KiB"],
+    ["data", "200000000", "data", "6 GiB"],
+    ["stack", "200000", "stack", "512 KiB"],
+    ["nofile", "4", "open files", "8"],
+    ["as", "1000000000", "address space", "6 GiB"],
+  ])("%s: one line, and nothing is executed", (resource, limit, what, least) => {
+    const user = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"];
+    const { status, stdout, stderr } = run([
+      ...user,
+      "prlimit",
+      `--${resource}=${limit}`,
+      binary,
+      "set_fds",
+      "id",
+    ]);
+    expect({ status, stdout, stderr }).toEqual({
+      status: 125,
+      stdout: "",
+      stderr: `ctrtool: start: ${what}: the limit is too low, at least ${least} is needed\n`,
+    });
+  });
 });
 
 describe("what a program is given besides what it is asked for", () => {

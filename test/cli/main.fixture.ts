@@ -58,6 +58,7 @@ const given: Given = {
   ignoredSignals: 0n,
   blockedSignals: 0n,
   nofile: { soft: 1024n, hard: 1024n },
+  raised: [],
   umask: 0o22,
   vectors: () => {
     throw new Error("nothing is executed here");

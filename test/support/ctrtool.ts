@@ -125,6 +125,7 @@ export const ordinaryGiven: Given = {
   ignoredSignals: 0n,
   blockedSignals: 0n,
   nofile: { soft: 1024n, hard: 4096n },
+  raised: [],
   umask: 0o22,
   filled: 0,
   vectors: () => {
