@@ -45,7 +45,7 @@ const spec = defineSpec({
     {
       title: "ENTRY",
       lines: [
-        "Letters of namespaces (C cgroup, i ipc, m mount, n net, p pid, U user, u uts), then one of",
+        "Letters of namespaces (C cgroup, i ipc, m mount, n net, p pid, T time, U user, u uts), then one of",
         "  :FD         an open descriptor, of a namespace (one letter or none) or a pidfd (any letters)",
         "  -VARIABLE   the descriptor whose number is in a variable; X among the letters closes it afterwards",
         "  =FILE       a namespace's file",

@@ -152,7 +152,7 @@ export const spec = defineSpec({
       long: "child-ns",
       metavar: "LETTERS",
       value: letters(namespaceKinds),
-      help: "later children get new namespaces (C i m n p U u); an empty text: none",
+      help: "later children get new namespaces (C i m n p T U u); an empty text: none",
       added: true,
     },
     childCgroup: {
@@ -227,7 +227,7 @@ export const spec = defineSpec({
       long: "setns-process",
       metavar: "LETTERS",
       value: letters(namespaceKinds),
-      help: "enter namespaces of process R1 (C i m n p U u)",
+      help: "enter namespaces of process R1 (C i m n p T U u)",
       added: true,
     },
   },

@@ -67,6 +67,22 @@ const writer = "0";
 const directoryFlags = O_PATH | O_CLOEXEC;
 const newCgroupMode = 0o755;
 
+/** Moves the process to the cgroup of any version whose directory this is; fails if it is none. */
+export function joinCgroup(directory: string): Step[] {
+  const procs = variable("cgroup");
+  const magic = variable("file system");
+  const path = `${directory}/${file}`;
+  const known = [CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC];
+  const refuse = fail({ step: "fstatfs", what: `${path} is in no cgroup file system` });
+  return [
+    call("openat", [AT_FDCWD, path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC], path, { into: procs }),
+    ...readFileSystem(procs, path, magic),
+    ...known.reduceRight<Step[]>((otherwise, one) => [when(magic, "!=", one, otherwise)], [refuse]),
+    call("write", [procs, writer, writer.length], path, { label: `write "${writer}"` }),
+    call("close", [procs], path),
+  ];
+}
+
 /** The path of the file of a hierarchy's cgroup, from `base`. */
 export function processFile(hierarchy: string, path: string): string {
   return `./${hierarchy}/${path}/${file}`;

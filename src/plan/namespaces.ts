@@ -8,6 +8,7 @@ import {
   CLONE_NEWNET,
   CLONE_NEWNS,
   CLONE_NEWPID,
+  CLONE_NEWTIME,
   CLONE_NEWUSER,
   CLONE_NEWUTS,
   O_CLOEXEC,
@@ -31,6 +32,7 @@ export const namespaceKinds = {
   i: { flag: CLONE_NEWIPC, file: "ipc" },
   n: { flag: CLONE_NEWNET, file: "net" },
   u: { flag: CLONE_NEWUTS, file: "uts" },
+  T: { flag: CLONE_NEWTIME, file: "time" },
   p: { flag: CLONE_NEWPID, file: "pid" },
   m: { flag: CLONE_NEWNS, file: "mnt" },
 } as const satisfies Record<string, NamespaceKind>;
@@ -48,7 +50,7 @@ export interface Entry {
     | { readonly form: "directory"; readonly path: string };
 }
 
-/** The clone(2) flags of some kinds. */
+/** The flags of some kinds for unshare(2), setns(2), clone3(2); for clone(2) only without time, which has no flag there. */
 export function namespaceFlags(letters: readonly NamespaceLetter[]): number {
   return letters.reduce((flags, letter) => flags | namespaceKinds[letter].flag, 0);
 }

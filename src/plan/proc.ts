@@ -37,13 +37,18 @@ export function mountProc(): Step {
   ]);
 }
 
-/** Opens the directory of a process; fails if /proc is no proc file system. The caller owns the descriptor. */
-export function openProcess(pid: Variable, into: Variable): Step {
+/**
+ * Opens the directory of a process, or this one's own, also where /proc is that of an outer PID namespace; fails
+ * if /proc is no proc file system. The caller owns the descriptor.
+ */
+export function openProcess(pid: Variable | "self", into: Variable): Step {
   const path = area("path", 32);
   const magic = variable("file system");
   return group("open the process's directory", [
     compose(path, ["/proc/", pid, "/"]),
-    call("openat", [AT_FDCWD, path, O_RDONLY | O_CLOEXEC], "/proc/PID", { into }),
+    call("openat", [AT_FDCWD, path, O_RDONLY | O_CLOEXEC], pid === "self" ? "/proc/self" : "/proc/PID", {
+      into,
+    }),
     ...readFileSystem(into, "/proc", magic),
     when(magic, "!=", PROC_SUPER_MAGIC, [fail({ step: "fstatfs", what: "/proc is not a proc file system" })]),
   ]);
