@@ -160,7 +160,7 @@ export const spec = defineSpec({
   ],
   examples: [
     "unlock --receive root --socket :SOCK -D new --place root=new -p new --caps chown,kill /bin/sh",
-    "unlock -m new -s /srv/root -Obvor -E -p new --caps '' --uid 1000 --no-new-privs /bin/program",
+    "unlock -m new -s /srv/root -Obvo -E -p new --caps '' --uid 1000 --no-new-privs /bin/program",
   ],
 });
 
