@@ -17,7 +17,7 @@ import { path, text } from "../cli/values/text.ts";
 import { variableValue } from "../plan/environment.ts";
 import { defaultPath } from "../plan/exec.ts";
 import { inPlaceSteps } from "../plan/launch/in-place.ts";
-import type { Inside, LastFork, NamedEntry, Payload, Script } from "../plan/launch/launch.ts";
+import type { ChannelRequest, Inside, LastFork, NamedEntry, Payload, Script } from "../plan/launch/launch.ts";
 import { launchFailure, launchSteps } from "../plan/launch/parent.ts";
 import { type NamespaceLetter, namespaceKinds } from "../plan/namespaces.ts";
 import type { Privileges } from "../plan/privileges.ts";
@@ -314,6 +314,15 @@ export const spec = defineSpec({
       value: path,
       help: "the program's output goes to FILE, its input is /dev/null",
     },
+    allocTty: { long: "alloc-tty", help: "a terminal of its own for the program, relayed; implies -w" },
+    allocPipe: { long: "alloc-pipe", help: "pipes for the program, relayed; implies -w" },
+    ttyUid: {
+      long: "tty-owner-uid",
+      metavar: "UID",
+      value: id,
+      help: "owner of that terminal, or of the pipes",
+    },
+    ttyGid: { long: "tty-owner-gid", metavar: "GID", value: id, help: "their group" },
     closeDescriptors: {
       long: "close-fd",
       metavar: "FD",
@@ -365,7 +374,7 @@ export function plan({ options, operands, sequence }: Input<typeof spec>, given:
     ...openDescriptors(options),
     ...(clearing.on && clearing.automatic ? [refuseNoNewPrivileges()] : []),
     ...(options.userNamespace === undefined
-      ? launchSteps(newProcess(options, letters, inside, given), given)
+      ? launchSteps(newProcess(options, letters, inside, sequence, given), given)
       : inPlaceSteps(
           {
             inside,
@@ -385,8 +394,15 @@ export function plan({ options, operands, sequence }: Input<typeof spec>, given:
   };
 }
 
-function newProcess(options: Options, namespaces: readonly NamespaceLetter[], inside: Inside, given: Given) {
+function newProcess(
+  options: Options,
+  namespaces: readonly NamespaceLetter[],
+  inside: Inside,
+  sequence: Input<typeof spec>["sequence"],
+  given: Given,
+) {
   const script = chosenScript(options);
+  const channel = chosenChannel(options, sequence);
   const { ownerUid } = options;
   return {
     inside,
@@ -407,7 +423,8 @@ function newProcess(options: Options, namespaces: readonly NamespaceLetter[], in
     openNamespaces: options.openNamespaces ?? [],
     ...(script === undefined ? {} : { script }),
     scriptEnvironment: given.environment,
-    wait: options.wait || options.noExec,
+    ...(channel === undefined ? {} : { channel }),
+    wait: options.wait || options.noExec || channel !== undefined,
     ...(options.status === undefined ? {} : { status: options.status }),
   };
 }
@@ -432,6 +449,20 @@ function propagationOf(options: Options): number | "unchanged" {
 function chosenPropagation(options: Options): Pick<Inside, "propagation"> {
   const propagation = propagationOf(options);
   return propagation === "unchanged" ? {} : { propagation };
+}
+
+/** The later of --alloc-tty and --alloc-pipe counts. */
+function chosenChannel(
+  { ttyUid, ttyGid }: Options,
+  sequence: Input<typeof spec>["sequence"],
+): ChannelRequest | undefined {
+  const chosen = sequence.findLast(({ key }) => key === "allocTty" || key === "allocPipe");
+  if (chosen === undefined) return undefined;
+  return {
+    form: chosen.key === "allocTty" ? "terminal" : "pipes",
+    ...(ttyUid === undefined || ttyUid === unchangedId ? {} : { uid: ttyUid }),
+    ...(ttyGid === undefined || ttyGid === unchangedId ? {} : { gid: ttyGid }),
+  };
 }
 
 function chosenSocket(options: Options): { socketType?: number } {
@@ -555,6 +586,10 @@ function checkTogether(options: Options): void {
   refuse(scriptOnly && options.script === undefined, "-d, -e and -F need --script");
   refuse(options.scriptInterpreter !== undefined && !options.scriptIsShell, "--script-interpreter needs -d");
   refuse(
+    (options.ttyUid !== undefined || options.ttyGid !== undefined) && !options.allocTty && !options.allocPipe,
+    "--tty-owner-uid and --tty-owner-gid need --alloc-tty or --alloc-pipe",
+  );
+  refuse(
     new Set(options.closeDescriptors).size < options.closeDescriptors.length,
     "--close-fd twice with one FD",
   );
@@ -582,6 +617,8 @@ function refuseInPlace(options: Options): void {
     [options.execAnonymous, "exec-anon-fd"],
     [options.intoCgroup !== undefined, "into-cgroup"],
     [options.status !== undefined, "status-fd"],
+    [options.allocTty, "alloc-tty"],
+    [options.allocPipe, "alloc-pipe"],
   ];
   for (const [given, name] of without) {
     if (given) throw new UsageError(`--${name} has no effect with --userns-fd`);

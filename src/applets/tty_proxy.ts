@@ -25,7 +25,8 @@ import {
 } from "../plan/channel.ts";
 import { exec, execution } from "../plan/exec.ts";
 import { keepChildStatus, restoreInherited } from "../plan/inherit.ts";
-import { relay } from "../plan/relay.ts";
+import { openPipe } from "../plan/pipe.ts";
+import { defaultGrace, relay } from "../plan/relay.ts";
 import { defaultMultiplexer, lookAtTerminal, outerTerminal } from "../plan/terminal.ts";
 import { waitFor } from "../plan/wait.ts";
 import {
@@ -34,20 +35,17 @@ import {
   call,
   exit,
   fork,
-  load,
   type Program,
   type Step,
   type Variable,
   variable,
   when,
 } from "../program/steps.ts";
-import { O_CLOEXEC, SIGCHLD } from "../sys/constants.ts";
+import { SIGCHLD } from "../sys/constants.ts";
 import type { Given } from "../sys/given.ts";
 
 const failure = 125;
 const largestSize = 0xffff;
-/** What it takes a program that ends in order, and what a user who has asked for the end is ready to wait. */
-const defaultGrace = 2;
 const longestGrace = 86_400;
 
 export const spec = defineSpec({
@@ -177,7 +175,7 @@ export function plan({ options, operands }: Input<typeof spec>, given: Given): P
       lookAtTerminal(outer),
       ...openChannel(channel, outer, options.separateErrors ? 1 : 0),
       ...(uid === -1 && gid === -1 ? [] : ownChannel(channel, uid, gid)),
-      ...resultPipe(result.read, result.write),
+      openPipe(result, "the result of exec"),
       ...relaying.prepare,
       fork({
         call: "clone",
@@ -205,15 +203,6 @@ function inChild(channel: Channel, words: readonly [string, ...string[]], given:
     ...restoreInherited(given),
     ...install,
     ...exec({ ...execution(words, given.environment), beforeFailure: undo }),
-  ];
-}
-
-function resultPipe(read: Variable, write: Variable): Step[] {
-  const pair = area("pipe", 8);
-  return [
-    call("pipe2", [pair, O_CLOEXEC], "the result of exec"),
-    load(read, pair, 0, 4),
-    load(write, pair, 4, 4),
   ];
 }
 

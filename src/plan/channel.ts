@@ -2,18 +2,9 @@
  * A program's standard input, output and error as descriptors of ours: a pseudo-terminal, or pipes. The near
  * ends stay here, the far ends become 0, 1 and 2 of the program. All of them are close-on-exec.
  */
-import {
-  area,
-  call,
-  load,
-  type Step,
-  set,
-  type Value,
-  type Variable,
-  variable,
-  when,
-} from "../program/steps.ts";
-import { F_DUPFD_CLOEXEC, O_CLOEXEC, TIOCSCTTY } from "../sys/constants.ts";
+import { call, type Step, set, type Value, type Variable, variable, when } from "../program/steps.ts";
+import { F_DUPFD_CLOEXEC, TIOCSCTTY } from "../sys/constants.ts";
+import { openPipe } from "./pipe.ts";
 import { type OuterTerminal, openTerminal, type WindowSize } from "./terminal.ts";
 
 /** Descriptors for input, output and error of the program; -1: none of its own. */
@@ -62,7 +53,10 @@ export function openChannel(channel: Channel, outer: OuterTerminal, separateErro
   const { near, far } = channel;
   return [
     ...(channel.form === "pipes"
-      ? [...pipe(far.input, near.input, "input"), ...pipe(near.output, far.output, "output")]
+      ? [
+          openPipe({ read: far.input, write: near.input }, "the input pipe"),
+          openPipe({ read: near.output, write: far.output }, "the output pipe"),
+        ]
       : openTerminal(
           channel.multiplexer,
           { master: near.input, slaves: [far.input, far.output] },
@@ -71,16 +65,7 @@ export function openChannel(channel: Channel, outer: OuterTerminal, separateErro
         )),
     set(near.error, -1),
     set(far.error, -1),
-    when(separateErrors, "!=", 0, pipe(near.error, far.error, "error")),
-  ];
-}
-
-function pipe(read: Variable, write: Variable, what: string): Step[] {
-  const pair = area(`${what} pipe`, 8);
-  return [
-    call("pipe2", [pair, O_CLOEXEC], `the ${what} pipe`),
-    load(read, pair, 0, 4),
-    load(write, pair, 4, 4),
+    when(separateErrors, "!=", 0, [openPipe({ read: near.error, write: far.error }, "the error pipe")]),
   ];
 }
 

@@ -98,6 +98,9 @@ export interface Relaying {
   readonly tellsUnread: boolean;
 }
 
+/** Seconds that a program may take to end in order, and that a user who has asked for its end waits. */
+export const defaultGrace = 2;
+
 const signalBytes = 8;
 /** A signal of the terminal: the kernel sent it to the whole foreground process group. */
 const SI_KERNEL = 0x80;

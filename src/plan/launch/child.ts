@@ -25,6 +25,7 @@ import {
   F_SEAL_WRITE,
   F_SETFD,
   FD_CLOEXEC,
+  MS_REC,
   O_CLOEXEC,
   O_RDWR,
   PR_SET_DUMPABLE,
@@ -35,10 +36,10 @@ import {
 } from "../../sys/constants.ts";
 import { EPERM } from "../../sys/errno.ts";
 import type { Given } from "../../sys/given.ts";
+import { acquireTerminal, type Channel, installEnds } from "../channel.ts";
 import { withoutVariables } from "../environment.ts";
 import { exec, notExecuted } from "../exec.ts";
 import { keepChildStatus, restoreChildStatus, restoreInherited } from "../inherit.ts";
-import { changePropagation, setHostname } from "../namespace-settings.ts";
 import { enter } from "../namespaces.ts";
 import { changePrivileges, clearCapabilities, noNewPrivileges } from "../privileges.ts";
 import { mountProc } from "../proc.ts";
@@ -58,6 +59,8 @@ export interface Links {
   readonly closeBeforeFork: readonly Step[];
   /** The log file, if there is one. */
   readonly log?: Variable;
+  /** Terminal or pipes for the program. */
+  readonly channel?: Channel;
   /** The program's end of a socket pair. */
   readonly socket?: Variable;
   /** The seccomp filter to install. */
@@ -70,6 +73,8 @@ export interface Links {
 export function inChild(inside: Inside, links: Links, given: Given): Step[] {
   const environment = programEnvironment(inside, links);
   const nothing = variable("/dev/null");
+  // A log takes the place of the program's output, terminal or not.
+  const ends = links.channel && !links.log ? installEnds(links.channel.far) : { install: [], undo: [] };
   const filter = links.filter === undefined ? [] : [installFilter(links.filter.fd, links.filter.what)];
   const steps: Step[] = [
     ...(inside.hostname === undefined ? [] : [setHostname(inside.hostname)]),
@@ -80,6 +85,7 @@ export function inChild(inside: Inside, links: Links, given: Given): Step[] {
     // A process group leader cannot make a session, and needs none of its own.
     ...(inside.newSession ? [call("setsid", [], "a new session", { accept: [EPERM] })] : []),
     ...(inside.propagation === undefined ? [] : [changePropagation(inside.propagation)]),
+    ...(links.channel && inside.newSession ? acquireTerminal(links.channel) : []),
     ...(links.log
       ? [call("openat", [AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC], "/dev/null", { into: nothing })]
       : []),
@@ -103,10 +109,19 @@ export function inChild(inside: Inside, links: Links, given: Given): Step[] {
     ...steps,
     ...(inside.fork.when === "late" ? lastFork(inside, links, given) : []),
     ...environment.steps,
+    ...ends.install,
     // As late as possible, so that the filter need not allow what we do; without no_new_privs it takes a capability.
     ...(inside.noNewPrivileges ? filter : []),
-    ...execute(inside, links, environment.entries),
+    ...execute(inside, links, environment.entries, ends.undo),
   ];
+}
+
+function setHostname(name: string): Step {
+  return call("sethostname", [name, name.length], name);
+}
+
+function changePropagation(flags: number): Step {
+  return call("mount", [0, "/", 0, MS_REC | flags, 0], "/", { label: "change of propagation" });
 }
 
 function onto(fd: Variable, target: number): Step {
@@ -203,27 +218,45 @@ function programEnvironment(inside: Inside, links: Links): Environment {
   };
 }
 
-function execute(inside: Inside, links: Links, environment: readonly (string | Area)[]): Step[] {
+function execute(
+  inside: Inside,
+  links: Links,
+  environment: readonly (string | Area)[],
+  beforeFailure: readonly Step[],
+): Step[] {
   const { payload, searchPath } = inside;
   switch (payload.form) {
     case "none":
       return [exit(0)];
     case "search":
-      return exec({ file: payload.words[0], argv: payload.words, environment, searchPath });
+      return exec({ file: payload.words[0], argv: payload.words, environment, searchPath, beforeFailure });
     case "path":
-      return executeWith("execve", payload.path, [payload.path, vector(payload.words), vector(environment)]);
+      return executeWith(
+        "execve",
+        payload.path,
+        [payload.path, vector(payload.words), vector(environment)],
+        beforeFailure,
+      );
     case "descriptor":
-      return executeWith("execveat", payload.words[0] ?? "", [
-        links.executed ?? 0,
-        "",
-        vector(payload.words),
-        vector(environment),
-        AT_EMPTY_PATH,
-      ]);
+      return executeWith(
+        "execveat",
+        payload.words[0] ?? "",
+        [links.executed ?? 0, "", vector(payload.words), vector(environment), AT_EMPTY_PATH],
+        beforeFailure,
+      );
   }
 }
 
-function executeWith(name: "execve" | "execveat", what: string, args: readonly Value[]): Step[] {
+function executeWith(
+  name: "execve" | "execveat",
+  what: string,
+  args: readonly Value[],
+  beforeFailure: readonly Step[],
+): Step[] {
   const error = variable("error");
-  return [call(name, args, what, { into: error, accept: "any" }), ...notExecuted(name, what, error)];
+  return [
+    call(name, args, what, { into: error, accept: "any" }),
+    ...beforeFailure,
+    ...notExecuted(name, what, error),
+  ];
 }

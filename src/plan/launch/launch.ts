@@ -71,6 +71,14 @@ export interface Inside {
   readonly payload: Payload;
 }
 
+/** A terminal, or pipes, of its own for the program; we relay. */
+export interface ChannelRequest {
+  readonly form: "terminal" | "pipes";
+  /** Whom it belongs to, if that is to change. */
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
 /** A launch in a new process. */
 export interface Launch {
   readonly inside: Inside;
@@ -94,6 +102,7 @@ export interface Launch {
   readonly pidfd: boolean;
   readonly openNamespaces: readonly NamespaceLetter[];
   readonly script?: Script;
+  readonly channel?: ChannelRequest;
   /** The environment of the script, before what only the launch knows. */
   readonly scriptEnvironment: readonly string[];
   readonly wait: boolean;
@@ -115,6 +124,9 @@ export const launcherVariables = {
   executed: "CTRTOOL_CONTAINER_LAUNCHER_EXEC_FD",
   pidfd: "CTRTOOL_CONTAINER_LAUNCHER_PID_FD",
   socket: "CONTAINER_LAUNCHER_UNIX_FD",
+  childInput: "CTRTOOL_CONTAINER_LAUNCHER_CHILD_STDIN_FD",
+  childOutput: "CTRTOOL_CONTAINER_LAUNCHER_CHILD_STDOUT_FD",
+  childError: "CTRTOOL_CONTAINER_LAUNCHER_CHILD_STDERR_FD",
 } as const;
 
 /** The variable that tells the script a namespace's descriptor. */

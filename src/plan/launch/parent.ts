@@ -34,6 +34,7 @@ import {
   when,
 } from "../../program/steps.ts";
 import {
+  AF_UNIX,
   AT_FDCWD,
   CLONE_INTO_CGROUP,
   CLONE_PIDFD,
@@ -49,18 +50,21 @@ import {
   O_WRONLY,
   SIGCHLD,
   SIGKILL,
+  SOCK_CLOEXEC,
 } from "../../sys/constants.ts";
 import { EPERM, ESRCH } from "../../sys/errno.ts";
 import type { Given } from "../../sys/given.ts";
 import { clone_args } from "../../sys/structs.ts";
+import { closeEnds } from "../channel.ts";
 import { writeIdMaps } from "../id-maps.ts";
 import { keepChildStatus } from "../inherit.ts";
 import { setLimits } from "../limits.ts";
 import { namespaceFlags } from "../namespaces.ts";
-import { openPipe, openSocketPair, type Pipe } from "../pipe.ts";
+import { openPipe, type Pipe } from "../pipe.ts";
 import { restoreEffective } from "../privileges.ts";
 import { openProcess } from "../proc.ts";
 import { reap, waitFor } from "../wait.ts";
+import { type LaunchChannel, launchChannel } from "./channel.ts";
 import { inChild, type Links } from "./child.ts";
 import { executedFile, filterFile } from "./files.ts";
 import type { Launch } from "./launch.ts";
@@ -88,6 +92,7 @@ class Session {
   readonly socket = variable("socket");
   readonly releaseWord = variable("release word");
   readonly cgroup = variable("cgroup");
+  readonly status = variable("status");
   /** Whether there is a child that is not reaped. */
   readonly childLives = variable("child lives");
 }
@@ -97,7 +102,8 @@ export function launchSteps(launch: Launch, given: Given): Step[] {
   const session = new Session();
   const executed = executedFile(launch.inside.payload);
   const filter = filterFile(launch.inside.filter);
-  const links = { ...childLinks(launch, session, executed.fd), ...filter.links };
+  const channel = planChannel(launch, session, given);
+  const links = { ...childLinks(launch, session, executed.fd, channel), ...filter.links };
   return [
     ...keepChildStatus(given),
     ...(launch.inside.notify === undefined ? [] : [closeOnExec(launch.inside.notify)]),
@@ -109,12 +115,20 @@ export function launchSteps(launch: Launch, given: Given): Step[] {
     ...(launch.logFile === undefined ? [] : [openLog(launch.logFile, session)]),
     openPipe(session.ready, "the ready pipe"),
     openPipe(session.release, "the release pipe"),
+    // Last: shells can write to no descriptor beyond 9, and a script may have to write to the release pipe.
+    ...(channel?.open ?? []),
     ...asOwner(launch.ownerUid, [cloneChild(launch, session, links, given)]),
     set(session.childLives, 1),
     ...(launch.status === undefined ? [] : [tell(launch.status, "created", "pid", session.pid)]),
-    attempt(prepare(launch, session, executed.fd, given), endChild(session), "fail"),
-    ...outcome(launch, session),
+    attempt(prepare(launch, session, executed.fd, channel, given), endChild(session), "fail"),
+    ...outcome(launch, session, channel),
   ];
+}
+
+function planChannel(launch: Launch, session: Session, given: Given): LaunchChannel | undefined {
+  if (launch.channel === undefined) return undefined;
+  const options = { toScript: launch.script?.replacesLauncher ?? false, ownerUid: launch.ownerUid };
+  return launchChannel(launch.channel, options, session.pid, session.status, given);
 }
 
 function close(fd: Value, what: string): Step {
@@ -202,7 +216,12 @@ function needsPidfd(launch: Launch): boolean {
   return launch.pidfd || launch.socketType !== undefined;
 }
 
-function childLinks(launch: Launch, session: Session, executed: number | Variable | undefined): Links {
+function childLinks(
+  launch: Launch,
+  session: Session,
+  executed: number | Variable | undefined,
+  channel: LaunchChannel | undefined,
+): Links {
   const socket = variable("program's socket");
   const { script, socketType } = launch;
   return {
@@ -210,9 +229,10 @@ function childLinks(launch: Launch, session: Session, executed: number | Variabl
       close(session.ready.read, "the ready pipe"),
       close(session.release.write, "the release pipe"),
       ...(launch.lockFile === undefined ? [] : [close(session.lock, launch.lockFile)]),
+      ...(channel ? closeEnds(channel.channel.near) : []),
     ],
     meet: [
-      ...(socketType === undefined ? [] : [socketPair(socketType, session.socketInChild, socket)]),
+      ...(socketType === undefined ? [] : socketPair(socketType, session.socketInChild, socket)),
       ...awaitRelease(session, script?.replacesLauncher ?? false),
       ...(socketType === undefined ? [] : [close(session.socketInChild, "the socket pair")]),
       ...(launch.limits.length === 0 || script?.replacesLauncher
@@ -221,14 +241,20 @@ function childLinks(launch: Launch, session: Session, executed: number | Variabl
     ],
     closeBeforeFork: [close(session.ready.write, "the ready pipe")],
     ...(launch.logFile === undefined ? {} : { log: session.log }),
+    ...(channel === undefined ? {} : { channel: channel.channel }),
     ...(socketType === undefined ? {} : { socket }),
     ...(executed === undefined ? {} : { executed }),
   };
 }
 
 /** Made by the child: a socket belongs to the network namespace of its maker, which must not be the host's. */
-function socketPair(type: number, host: Variable, program: Variable): Step {
-  return openSocketPair(type, [host, program], "the socket pair");
+function socketPair(type: number, host: Variable, program: Variable): Step[] {
+  const pair = area("socket pair", 8);
+  return [
+    call("socketpair", [AF_UNIX, type | SOCK_CLOEXEC, 0, pair], "the socket pair"),
+    load(host, pair, 0, 4),
+    load(program, pair, 4, 4),
+  ];
 }
 
 function awaitRelease(session: Session, byScript: boolean): Step[] {
@@ -254,11 +280,12 @@ function prepare(
   launch: Launch,
   session: Session,
   executed: number | Variable | undefined,
+  channel: LaunchChannel | undefined,
   given: Given,
 ): Step[] {
   const { script, socketType } = launch;
   const needsProcess = script !== undefined || launch.denySetgroups || launch.uidMap || launch.gidMap;
-  const links = scriptLinks(launch, session, executed);
+  const links = scriptLinks(launch, session, executed, channel);
   return [
     close(session.ready.write, "the ready pipe"),
     close(session.release.read, "the release pipe"),
@@ -278,22 +305,30 @@ function prepare(
     ]),
     ...launch.pidFiles.flatMap((path) => writePid(path, session.pid)),
     ...writeIdMaps(session.process, launch),
+    ...(channel?.settle ?? []),
     ...(script === undefined
       ? []
       : script.replacesLauncher
         ? becomeScript(launch, script, links, given)
         : runLaunchScript(launch, script, links, given)),
+    ...(channel?.prepare ?? []),
     ...release(session),
   ];
 }
 
-function scriptLinks(launch: Launch, session: Session, executed: number | Variable | undefined): ScriptLinks {
+function scriptLinks(
+  launch: Launch,
+  session: Session,
+  executed: number | Variable | undefined,
+  channel: LaunchChannel | undefined,
+): ScriptLinks {
   return {
     pid: session.pid,
     process: session.process,
     release: session.release.write,
     ...(launch.socketType === undefined ? {} : { socket: session.socket }),
     ...(launch.pidfd ? { pidfd: session.pidfd } : {}),
+    ...(channel && launch.script?.replacesLauncher ? { near: channel.channel.near } : {}),
     ...(launch.lockFile === undefined ? {} : { lock: session.lock }),
     ...(executed === undefined ? {} : { executed }),
   };
@@ -366,9 +401,9 @@ function endChild(session: Session): Step[] {
   ];
 }
 
-function outcome(launch: Launch, session: Session): Step[] {
+function outcome(launch: Launch, session: Session, channel: LaunchChannel | undefined): Step[] {
   const { status: listener } = launch;
-  const status = variable("status");
+  const { status } = session;
   const bytes = variable("bytes");
   const message = area("message", 8);
   const started = call("read", [session.ready.read, message, 1], "the ready pipe", {
@@ -376,10 +411,11 @@ function outcome(launch: Launch, session: Session): Step[] {
     retry: true,
   });
   const running = listener === undefined ? [] : [when(bytes, "==", 0, [tell(listener, "running")])];
-  const wait = waitFor(session.pid, "the first process", status);
+  const wait = channel?.run ?? waitFor(session.pid, "the first process", status);
   if (launch.wait) {
     return [
-      ...(listener === undefined ? [] : [started, ...running]),
+      // The terminal stays as it is until the program is there to use it.
+      ...(listener === undefined && channel === undefined ? [] : [started, ...running]),
       ...wait,
       ...(listener === undefined ? [] : [tell(listener, "exited", "status", status)]),
       exit(status),

@@ -3,6 +3,7 @@
 import { type Area, call, type Step, type Value, type Variable, variable } from "../../program/steps.ts";
 import { F_SETFD, O_RDONLY } from "../../sys/constants.ts";
 import type { Given } from "../../sys/given.ts";
+import type { Ends } from "../channel.ts";
 import { variableValue, withoutVariables } from "../environment.ts";
 import { defaultPath, exec } from "../exec.ts";
 import { restoreInherited } from "../inherit.ts";
@@ -20,6 +21,8 @@ export interface ScriptLinks {
   readonly executed?: number | Variable;
   readonly lock?: Variable;
   readonly release: Variable;
+  /** Near ends of terminal or pipes, if the script relays. */
+  readonly near?: Ends;
 }
 
 /** Runs the script; unless it exits 0, that is the launch's failure, with the script's status. */
@@ -42,7 +45,9 @@ function scriptProcess(
   const args = [links.pid, links.process, links.socket ?? -1, ...extra];
   const numbers = args.map((value) => numberText("", value));
   const environment = scriptEnvironment(launch, links);
-  const handedOn = [links.process, links.socket, links.pidfd, links.executed, ...extra];
+  const { near } = links;
+  const channel = near === undefined ? [] : new Set([near.input, near.output, near.error]);
+  const handedOn = [links.process, links.socket, links.pidfd, links.executed, ...extra, ...channel];
   return [
     ...restoreInherited(given),
     ...environment.steps,
@@ -65,7 +70,8 @@ function scriptEnvironment(
   launch: Launch,
   links: ScriptLinks,
 ): { entries: (string | Area)[]; steps: Step[] } {
-  const stale = [launcherVariables.executed, launcherVariables.pidfd, ...allNamespaceVariables()];
+  const { socket: _, ...ours } = launcherVariables;
+  const stale = [...Object.values(ours), ...allNamespaceVariables()];
   const opened = launch.openNamespaces.map((letter) => {
     const { file } = namespaceKinds[letter];
     const fd = variable(`${file} namespace`);
@@ -76,6 +82,13 @@ function scriptEnvironment(
     ...opened.map(({ entry }) => entry),
     ...(links.executed === undefined ? [] : [numberText(`${launcherVariables.executed}=`, links.executed)]),
     ...(links.pidfd === undefined ? [] : [numberText(`${launcherVariables.pidfd}=`, links.pidfd)]),
+    ...(links.near === undefined
+      ? []
+      : [
+          numberText(`${launcherVariables.childInput}=`, links.near.input),
+          numberText(`${launcherVariables.childOutput}=`, links.near.output),
+          numberText(`${launcherVariables.childError}=`, links.near.error),
+        ]),
   ];
   return {
     entries: [...withoutVariables(launch.scriptEnvironment, stale), ...numbers.map(({ text }) => text)],
