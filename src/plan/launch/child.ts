@@ -25,7 +25,6 @@ import {
   F_SEAL_WRITE,
   F_SETFD,
   FD_CLOEXEC,
-  MS_REC,
   O_CLOEXEC,
   O_RDWR,
   PR_SET_DUMPABLE,
@@ -40,6 +39,7 @@ import { acquireTerminal, type Channel, installEnds } from "../channel.ts";
 import { withoutVariables } from "../environment.ts";
 import { exec, notExecuted } from "../exec.ts";
 import { keepChildStatus, restoreChildStatus, restoreInherited } from "../inherit.ts";
+import { changePropagation, setHostname } from "../namespace-settings.ts";
 import { enter } from "../namespaces.ts";
 import { changePrivileges, clearCapabilities, noNewPrivileges } from "../privileges.ts";
 import { mountProc } from "../proc.ts";
@@ -114,14 +114,6 @@ export function inChild(inside: Inside, links: Links, given: Given): Step[] {
     ...(inside.noNewPrivileges ? filter : []),
     ...execute(inside, links, environment.entries, ends.undo),
   ];
-}
-
-function setHostname(name: string): Step {
-  return call("sethostname", [name, name.length], name);
-}
-
-function changePropagation(flags: number): Step {
-  return call("mount", [0, "/", 0, MS_REC | flags, 0], "/", { label: "change of propagation" });
 }
 
 function onto(fd: Variable, target: number): Step {

@@ -34,7 +34,6 @@ import {
   when,
 } from "../../program/steps.ts";
 import {
-  AF_UNIX,
   AT_FDCWD,
   CLONE_INTO_CGROUP,
   CLONE_PIDFD,
@@ -50,7 +49,6 @@ import {
   O_WRONLY,
   SIGCHLD,
   SIGKILL,
-  SOCK_CLOEXEC,
 } from "../../sys/constants.ts";
 import { EPERM, ESRCH } from "../../sys/errno.ts";
 import type { Given } from "../../sys/given.ts";
@@ -60,7 +58,7 @@ import { writeIdMaps } from "../id-maps.ts";
 import { keepChildStatus } from "../inherit.ts";
 import { setLimits } from "../limits.ts";
 import { namespaceFlags } from "../namespaces.ts";
-import { openPipe, type Pipe } from "../pipe.ts";
+import { openPipe, openSocketPair, type Pipe } from "../pipe.ts";
 import { restoreEffective } from "../privileges.ts";
 import { openProcess } from "../proc.ts";
 import { reap, waitFor } from "../wait.ts";
@@ -232,7 +230,7 @@ function childLinks(
       ...(channel ? closeEnds(channel.channel.near) : []),
     ],
     meet: [
-      ...(socketType === undefined ? [] : socketPair(socketType, session.socketInChild, socket)),
+      ...(socketType === undefined ? [] : [socketPair(socketType, session.socketInChild, socket)]),
       ...awaitRelease(session, script?.replacesLauncher ?? false),
       ...(socketType === undefined ? [] : [close(session.socketInChild, "the socket pair")]),
       ...(launch.limits.length === 0 || script?.replacesLauncher
@@ -248,13 +246,8 @@ function childLinks(
 }
 
 /** Made by the child: a socket belongs to the network namespace of its maker, which must not be the host's. */
-function socketPair(type: number, host: Variable, program: Variable): Step[] {
-  const pair = area("socket pair", 8);
-  return [
-    call("socketpair", [AF_UNIX, type | SOCK_CLOEXEC, 0, pair], "the socket pair"),
-    load(host, pair, 0, 4),
-    load(program, pair, 4, 4),
-  ];
+function socketPair(type: number, host: Variable, program: Variable): Step {
+  return openSocketPair(type, [host, program], "the socket pair");
 }
 
 function awaitRelease(session: Session, byScript: boolean): Step[] {
