@@ -32,6 +32,7 @@ import {
   SOCK_STREAM,
 } from "../sys/constants.ts";
 import type { Given } from "../sys/given.ts";
+import { flatMap, map } from "../sys/lists.ts";
 
 const unchangedId = U32_MAX;
 const mostEntries = 64;
@@ -355,8 +356,8 @@ export function plan({ options, operands, sequence }: Input<typeof spec>, given:
     searchPath:
       (options.clearEnvironment ? undefined : variableValue(given.environment, "PATH")) ?? defaultPath,
     ...chosenPropagation(options),
-    entriesBefore: options.nsenter2.map((word) => named(word, given)),
-    entriesAfter: options.nsenterPost.map((word) => named(word, given)),
+    entriesBefore: map(options.nsenter2, (word) => named(word, given)),
+    entriesAfter: map(options.nsenterPost, (word) => named(word, given)),
     newCgroupNamespace: options.cgroup,
     privileges: chosenPrivileges(options, sequence),
     ...(options.thpDisable === undefined ? {} : { thpDisable: options.thpDisable !== 0 }),
@@ -380,7 +381,7 @@ export function plan({ options, operands, sequence }: Input<typeof spec>, given:
             inside,
             namespaces: letters,
             ...(options.userNamespace === "in place" ? {} : { userNamespace: options.userNamespace }),
-            entriesFirst: options.oldNsenter.map((word) => named(word, given)),
+            entriesFirst: map(options.oldNsenter, (word) => named(word, given)),
           },
           given,
         )),
@@ -438,7 +439,7 @@ function chosenNamespaces(options: Options): NamespaceLetter[] {
     [options.pid, "p"],
     [options.mount, "m"],
   ];
-  return chosen.flatMap(([on, letter]) => (on ? [letter] : []));
+  return flatMap(chosen, ([on, letter]) => (on ? [letter] : []));
 }
 
 /** What holds with -R, or without: slave in a new mount namespace, otherwise unchanged. */
@@ -537,10 +538,9 @@ function clearsCapabilities(options: Options): { on: boolean; automatic: boolean
 /** Descriptors that an option names must be open; they are looked at before anything is done. */
 function openDescriptors(options: Options): Step[] {
   const { execFd, notify, status, userNamespace, seccomp, closeDescriptors } = options;
-  const fds = [execFd, notify, status, userNamespace, seccomp, ...closeDescriptors].filter(
-    (fd) => typeof fd === "number",
+  return flatMap([execFd, notify, status, userNamespace, seccomp, ...closeDescriptors], (fd) =>
+    typeof fd === "number" ? [call("fcntl", [fd, F_GETFD], `descriptor ${fd}`)] : [],
   );
-  return fds.map((fd) => call("fcntl", [fd, F_GETFD], `descriptor ${fd}`));
 }
 
 /** Capabilities that are cleared under no_new_privs do not come back at the exec. */
@@ -571,10 +571,7 @@ function checkTogether(options: Options): void {
   refuse(options.mountProc && !own && !unsafe, "--mount-proc needs --mount, private or slave (or --unsafe)");
   const old = options.oldNsenter;
   refuse(old.length > 0 && options.userNamespace === undefined && !unsafe, "--old-nsenter needs --userns-fd");
-  refuse(
-    old.some(({ kinds }) => kinds.includes("p")),
-    "--old-nsenter cannot enter a PID namespace",
-  );
+  for (const { kinds } of old) refuse(kinds.includes("p"), "--old-nsenter cannot enter a PID namespace");
   for (const entries of [old, options.nsenter2, options.nsenterPost]) {
     refuse(entries.length > mostEntries, `at most ${mostEntries} entries of a kind`);
   }

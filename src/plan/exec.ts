@@ -18,6 +18,7 @@ import {
   when,
 } from "../program/steps.ts";
 import { EACCES, ENODEV, ENOENT, ENOEXEC, ENOTDIR, ESTALE, ETIMEDOUT } from "../sys/errno.ts";
+import { map } from "../sys/lists.ts";
 import { variableValue } from "./environment.ts";
 
 /** Where programs are looked for without PATH, as in the C library. */
@@ -73,7 +74,7 @@ export function exec({ file, argv, environment, searchPath, beforeFailure = [] }
     compute(next, next, "add", wordBytes),
   ]);
   const where = file.includes("/") ? "" : `, looked for in ${searchPath}`;
-  const shown = argv.map((arg) => (typeof arg === "string" ? JSON.stringify(arg) : arg.name)).join(" ");
+  const shown = map(argv, (arg) => (typeof arg === "string" ? JSON.stringify(arg) : arg.name)).join(" ");
   return [
     folded(`execute ${file} as execvp(3) does${where}, with ${environment.length} variables: ${shown}`, [
       set(next, vector(candidates(file, searchPath))),
@@ -104,9 +105,11 @@ function candidates(file: string, searchPath: string): string[] {
   if (file.includes("/")) return [file];
   // The kernel answers ENOENT for an empty name, as execvp(3) does.
   if (file === "") return [""];
-  return searchPath.split(":").map((directory) => (directory === "" ? file : `${directory}/${file}`));
+  return map(searchPath.split(":"), (directory) => (directory === "" ? file : `${directory}/${file}`));
 }
 
 function unlessOneOf(error: ReturnType<typeof variable>, errors: readonly number[], steps: Step[]): Step[] {
-  return errors.reduceRight((inner, errno) => [when(error, "!=", -errno, inner)], steps);
+  let inner = steps;
+  for (const errno of errors) inner = [when(error, "!=", -errno, inner)];
+  return inner;
 }

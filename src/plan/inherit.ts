@@ -18,6 +18,7 @@ import {
   SIGXFSZ,
 } from "../sys/constants.ts";
 import type { Given, Limit } from "../sys/given.ts";
+import { filter, map } from "../sys/lists.ts";
 import { rlimit64, sigaction, sigset } from "../sys/structs.ts";
 
 /** What a program gets from us unless asked otherwise. */
@@ -49,21 +50,24 @@ function setLimit(resource: number, { soft, hard }: Limit, what: string): Step {
  * Descriptors need nothing: ours are close-on-exec, given ones are not.
  */
 export function restoreInherited(given: Inherited): Step[] {
+  const defaults = filter(ignoredByRuntime, (signal) => !isIgnored(given, signal));
+  const steps = [
+    ...map(defaults, (signal) => setAction(signal, SIG_DFL)),
+    ...map(ignoredSignals(given), (signal) => setAction(signal, SIG_IGN)),
+    setMask(SIG_SETMASK, given.blockedSignals),
+    setLimit(RLIMIT_NOFILE, given.nofile, "the limit on open files"),
+    ...map(given.raised, (limit) => setLimit(limit.resource, limit, `limit ${limit.resource}`)),
+  ];
+  return [folded("signals, signal mask and limits become as they were given", steps)];
+}
+
+function ignoredSignals(given: Inherited): number[] {
   const ignored: number[] = [];
   for (let signal = 1; signal <= highestSignal; signal++) {
     const possible = signal !== SIGKILL && signal !== SIGSTOP;
     if (possible && isIgnored(given, signal)) ignored.push(signal);
   }
-  const steps = [
-    ...ignoredByRuntime
-      .filter((signal) => !isIgnored(given, signal))
-      .map((signal) => setAction(signal, SIG_DFL)),
-    ...ignored.map((signal) => setAction(signal, SIG_IGN)),
-    setMask(SIG_SETMASK, given.blockedSignals),
-    setLimit(RLIMIT_NOFILE, given.nofile, "the limit on open files"),
-    ...given.raised.map((limit) => setLimit(limit.resource, limit, `limit ${limit.resource}`)),
-  ];
-  return [folded("signals, signal mask and limits become as they were given", steps)];
+  return ignored;
 }
 
 /**

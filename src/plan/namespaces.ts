@@ -52,7 +52,9 @@ export interface Entry {
 
 /** The flags of some kinds for unshare(2), setns(2), clone3(2); for clone(2) only without time, which has no flag there. */
 export function namespaceFlags(letters: readonly NamespaceLetter[]): number {
-  return letters.reduce((flags, letter) => flags | namespaceKinds[letter].flag, 0);
+  let flags = 0;
+  for (const letter of letters) flags |= namespaceKinds[letter].flag;
+  return flags;
 }
 
 /** Enters what an entry names; `text` is the entry as the user wrote it, for messages. */

@@ -35,6 +35,7 @@ import {
 } from "../../sys/constants.ts";
 import { EPERM } from "../../sys/errno.ts";
 import type { Given } from "../../sys/given.ts";
+import { map } from "../../sys/lists.ts";
 import { acquireTerminal, type Channel, installEnds } from "../channel.ts";
 import { withoutVariables } from "../environment.ts";
 import { exec, notExecuted } from "../exec.ts";
@@ -81,7 +82,7 @@ export function inChild(inside: Inside, links: Links, given: Given): Step[] {
     ...links.closeOthers,
     ...restoreInherited(given),
     ...(inside.noNewPrivileges ? [noNewPrivileges()] : []),
-    ...inside.closeDescriptors.map((fd) => call("close", [fd], `descriptor ${fd}`)),
+    ...map(inside.closeDescriptors, (fd) => call("close", [fd], `descriptor ${fd}`)),
     // A process group leader cannot make a session, and needs none of its own.
     ...(inside.newSession ? [call("setsid", [], "a new session", { accept: [EPERM] })] : []),
     ...(inside.propagation === undefined ? [] : [changePropagation(inside.propagation)]),
@@ -89,7 +90,7 @@ export function inChild(inside: Inside, links: Links, given: Given): Step[] {
     ...(links.log
       ? [call("openat", [AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC], "/dev/null", { into: nothing })]
       : []),
-    ...inside.entriesBefore.map(({ entry, text }) => enter(entry, text)),
+    ...map(inside.entriesBefore, ({ entry, text }) => enter(entry, text)),
     ...links.meet,
     ...(inside.fork.when === "early" ? lastFork(inside, links, given) : []),
     ...(inside.newCgroupNamespace ? [call("unshare", [CLONE_NEWCGROUP], "a new cgroup namespace")] : []),
@@ -98,7 +99,7 @@ export function inChild(inside: Inside, links: Links, given: Given): Step[] {
     ...processAttributes(inside),
     ...(links.log ? [onto(nothing, 0)] : []),
     ...changeRoot(inside),
-    ...inside.entriesAfter.map(({ entry, text }) => enter(entry, text)),
+    ...map(inside.entriesAfter, ({ entry, text }) => enter(entry, text)),
     ...(inside.staysDumpable ? [] : [notDumpable()]),
     ...(inside.noNewPrivileges ? [] : filter),
     ...(inside.clearCapabilities ? [clearCapabilities()] : []),

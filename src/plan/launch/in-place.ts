@@ -3,6 +3,7 @@
 import { call, type Step } from "../../program/steps.ts";
 import { CLONE_NEWUSER } from "../../sys/constants.ts";
 import type { Given } from "../../sys/given.ts";
+import { map } from "../../sys/lists.ts";
 import { enter, namespaceFlags } from "../namespaces.ts";
 import { inChild } from "./child.ts";
 import { executedFile, filterFile } from "./files.ts";
@@ -20,7 +21,7 @@ export function inPlaceSteps(launch: InPlace, given: Given): Step[] {
       ? []
       : [call("setns", [userNamespace, CLONE_NEWUSER], `user namespace on descriptor ${userNamespace}`)]),
     ...(flags === 0 ? [] : [call("unshare", [flags], "new namespaces")]),
-    ...launch.entriesFirst.map(({ entry, text }) => enter(entry, text)),
+    ...map(launch.entriesFirst, ({ entry, text }) => enter(entry, text)),
     ...inChild(
       launch.inside,
       {

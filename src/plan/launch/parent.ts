@@ -52,6 +52,7 @@ import {
 } from "../../sys/constants.ts";
 import { EPERM, ESRCH } from "../../sys/errno.ts";
 import type { Given } from "../../sys/given.ts";
+import { flatMap } from "../../sys/lists.ts";
 import { clone_args } from "../../sys/structs.ts";
 import { closeEnds } from "../channel.ts";
 import { writeIdMaps } from "../id-maps.ts";
@@ -296,7 +297,7 @@ function prepare(
     ...setLimits(session.pid, launch.limits, script?.replacesLauncher ? [] : [EPERM], [
       set(session.releaseWord, limitsLeft),
     ]),
-    ...launch.pidFiles.flatMap((path) => writePid(path, session.pid)),
+    ...flatMap(launch.pidFiles, (path) => writePid(path, session.pid)),
     ...writeIdMaps(session.process, launch),
     ...(channel?.settle ?? []),
     ...(script === undefined
