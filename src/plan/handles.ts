@@ -118,17 +118,17 @@ export function requireKind(kind: keyof typeof nsfsAndSockfs, fd: Descriptor, st
 }
 
 /**
- * Fails unless a descriptor stands for a process. waitid(2) alone tells without a permission or an effect: to
+ * Fails unless a descriptor stands for a process, with `otherwise` as a hint. waitid(2) alone tells without a permission or an effect: to
  * it, a process that is no child is an error of its own.
  */
-export function requireProcess(fd: Descriptor): Step {
+export function requireProcess(fd: Descriptor, otherwise = "it is not open, or no process descriptor"): Step {
   const subject = numberSubject("descriptor ", fd);
   return folded("fail unless it is a process descriptor", [
     ...subject.steps,
     call("waitid", [P_PIDFD, fd, 0, WEXITED | WNOHANG | WNOWAIT, 0], subject.what, {
       label: "pidfd",
       accept: [ECHILD],
-      hints: { [EBADF]: "it is not open, or no process descriptor" },
+      hints: { [EBADF]: otherwise },
     }),
   ]);
 }
@@ -234,22 +234,28 @@ function timeOf(milliseconds: number): Uint8Array {
 }
 
 /** The network namespace of a socket. */
-export function openSocketNamespace(socket: Descriptor, into: Variable): Step {
-  return call("ioctl", [socket, SIOCGSKNS, 0], "SIOCGSKNS", {
+export function openSocketNamespace(socket: Descriptor, into: Variable, what = "the socket"): Step {
+  return call("ioctl", [socket, SIOCGSKNS, 0], what, {
     into,
+    label: "SIOCGSKNS",
     hints: { [EPERM]: "needs CAP_NET_ADMIN in the user namespace that owns the network namespace" },
   });
 }
 
 /** The user namespace that owns a namespace; of a user namespace the parent. */
-export function openOwner(namespace: Descriptor, into: Variable): Step {
-  return call("ioctl", [namespace, NS_GET_USERNS, 0], "NS_GET_USERNS", { into, hints: outOfSight });
+export function openOwner(namespace: Descriptor, into: Variable, what = "the namespace"): Step {
+  return call("ioctl", [namespace, NS_GET_USERNS, 0], what, {
+    into,
+    label: "NS_GET_USERNS",
+    hints: outOfSight,
+  });
 }
 
 /** The parent of a PID or user namespace. */
 export function openParentNamespace(namespace: Descriptor, into: Variable): Step {
-  return call("ioctl", [namespace, NS_GET_PARENT, 0], "NS_GET_PARENT", {
+  return call("ioctl", [namespace, NS_GET_PARENT, 0], "the namespace", {
     into,
+    label: "NS_GET_PARENT",
     hints: { ...outOfSight, [EINVAL]: "only PID and user namespaces have parents" },
   });
 }
@@ -274,7 +280,8 @@ export function openNeighbour(namespace: Descriptor, direction: "next" | "previo
 export function readOwner(namespace: Descriptor, into: Variable): Step[] {
   const answer = area("owner", 8);
   return [
-    call("ioctl", [namespace, NS_GET_OWNER_UID, answer], "NS_GET_OWNER_UID", {
+    call("ioctl", [namespace, NS_GET_OWNER_UID, answer], "the namespace", {
+      label: "NS_GET_OWNER_UID",
       hints: { [EINVAL]: "only user namespaces are owned by a uid" },
     }),
     load(into, answer, 0, 4),
@@ -287,7 +294,8 @@ export function readPid(pidfd: Descriptor, namespace: Descriptor | undefined, in
   const ask = namespace === undefined ? [] : [askPidIn(namespace, into)];
   return [
     store(facts, 0, 8, PIDFD_INFO_PID),
-    call("ioctl", [pidfd, PIDFD_GET_INFO, facts], "PIDFD_GET_INFO", {
+    call("ioctl", [pidfd, PIDFD_GET_INFO, facts], "the process", {
+      label: "PIDFD_GET_INFO",
       hints: { [ENOTTY]: "needs Linux 6.13", [ESRCH]: "the process is gone" },
     }),
     // struct pidfd_info: mask, cgroupid, pid, tgid
@@ -322,7 +330,7 @@ export function printNamespace(namespace: Descriptor): Step[] {
   const inode = variable("inode");
   const kind = variable("kind");
   return [
-    call("ioctl", [namespace, NS_GET_NSTYPE, 0], "NS_GET_NSTYPE", { into: kind }),
+    call("ioctl", [namespace, NS_GET_NSTYPE, 0], "the namespace", { into: kind, label: "NS_GET_NSTYPE" }),
     ...readFacts(namespace, "the namespace", STATX_INO, [["stx_ino", inode]]),
     folded("compose its name", [
       compose(line, ["?:[", inode, "]\n"], length),

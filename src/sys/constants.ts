@@ -22,6 +22,7 @@ export const O_TRUNC = 0o1000;
 export const O_APPEND = 0o2000;
 export const O_NONBLOCK = 0o4000;
 export const O_DSYNC = 0o10000;
+export const FASYNC = 0o20000;
 export const O_SYNC = 0o4010000;
 export const O_NOATIME = 0o1000000;
 export const O_CLOEXEC = 0o2000000;

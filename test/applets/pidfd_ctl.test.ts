@@ -313,15 +313,15 @@ describe("failures", () => {
     ["-2 5 -O", "-O: descriptor 5 is no namespace"],
     [
       "-2 6 -O",
-      "ioctl: NS_GET_OWNER_UID: EINVAL (Invalid argument); hint: only user namespaces are owned by a uid",
+      "NS_GET_OWNER_UID: the namespace: EINVAL (Invalid argument); hint: only user namespaces are owned by a uid",
     ],
     [
       "-2 6 -p true",
-      "ioctl: NS_GET_PARENT: EINVAL (Invalid argument); hint: only PID and user namespaces have parents",
+      "NS_GET_PARENT: the namespace: EINVAL (Invalid argument); hint: only PID and user namespaces have parents",
     ],
     [
       "-n 0 --namespace user -y -p true",
-      "ioctl: NS_GET_PARENT: EPERM (Operation not permitted); hint: that one is outside of what this process may see",
+      "NS_GET_PARENT: the namespace: EPERM (Operation not permitted); hint: that one is outside of what this process may see",
     ],
     ["-f nope true", "statx: nope: ENOENT (No such file or directory)"],
     ["-f /etc/passwd/x true", "statx: /etc/passwd/x: ENOTDIR (Not a directory)"],
@@ -353,7 +353,7 @@ describe("failures", () => {
     ],
     [
       "-2 6 -O >/dev/full",
-      "ioctl: NS_GET_OWNER_UID: EINVAL (Invalid argument); hint: only user namespaces are owned by a uid",
+      "NS_GET_OWNER_UID: the namespace: EINVAL (Invalid argument); hint: only user namespaces are owned by a uid",
     ],
     ["-2 6 --print-ns >/dev/full", "write: stdout: ENOSPC (No space left on device)"],
     ["-q true", "usage: unknown option -q"],
