@@ -63,7 +63,8 @@ need_modules() {
       exit 1
     fi
     say "installing npm packages"
-    npm ci --no-audit --no-fund --loglevel=error
+    # Not `npm ci`: a registry that lacks a tool for some other machine makes the lock file incomplete for it.
+    npm install --no-save --no-audit --no-fund --loglevel=error
   fi
   # npm may have been told not to run the script that puts Bun's executable in its place.
   node_modules/.bin/bun --version >/dev/null 2>&1 || node node_modules/bun/install.js
