@@ -31,7 +31,7 @@ interface Way {
 }
 
 const hex = (bytes: string): string => Buffer.from(bytes, "latin1").toString("hex");
-const args = ["", "a b", "--help", "-w", "hex:fffe0aff", "x".repeat(100_000)];
+const args = ["", "a b", "--help", "-w", "hex:fffe0aff", "x".repeat(50_000)];
 
 /** Variables that steer runtimes, loaders and C libraries. None of these files exists. */
 const steering = [
@@ -209,6 +209,12 @@ const ways: readonly Way[] = [
     // Whoever closes one descriptor of a file loses the lock.
     except: /^lock$/,
   },
+  { name: "env", words: ["env"] },
+  { name: "cmd", words: ["cmd", "/dev/null", "ppid_check"] },
+  { name: "pidfd_ctl", words: ["pidfd_ctl", "--"] },
+  { name: "ns_open_file", words: ["ns_open_file", "--"] },
+  { name: "nsenter", words: ["nsenter", "--enter=u=/proc/self/ns/uts", "--"], privileged: true },
+  { name: "unlock", words: ["unlock", "--"] },
   { name: "launcher in place", words: ["launcher", "-fi", ...asItIs] },
   {
     name: "launcher in place, with a session",
