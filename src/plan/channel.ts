@@ -3,9 +3,9 @@
  * ends stay here, the far ends become 0, 1 and 2 of the program. All of them are close-on-exec.
  */
 import { call, type Step, set, type Value, type Variable, variable, when } from "../program/steps.ts";
-import { F_DUPFD_CLOEXEC, TIOCSCTTY } from "../sys/constants.ts";
+import { AT_FDCWD, F_DUPFD_CLOEXEC, TIOCSCTTY } from "../sys/constants.ts";
 import { openPipe } from "./pipe.ts";
-import { type OuterTerminal, openTerminal, type WindowSize } from "./terminal.ts";
+import { type OuterTerminal, openMultiplexer, setUpTerminal, type WindowSize } from "./terminal.ts";
 
 /** Descriptors for input, output and error of the program; -1: none of its own. */
 export interface Ends {
@@ -57,12 +57,15 @@ export function openChannel(channel: Channel, outer: OuterTerminal, separateErro
           openPipe({ read: far.input, write: near.input }, "the input pipe"),
           openPipe({ read: near.output, write: far.output }, "the output pipe"),
         ]
-      : openTerminal(
-          channel.multiplexer,
-          { master: near.input, slaves: [far.input, far.output] },
-          outer,
-          channel.size,
-        )),
+      : [
+          openMultiplexer(AT_FDCWD, channel.multiplexer, near.input),
+          ...setUpTerminal(
+            { master: near.input, slaves: [far.input, far.output] },
+            channel.multiplexer,
+            outer,
+            channel.size,
+          ),
+        ]),
     set(near.error, -1),
     set(far.error, -1),
     when(separateErrors, "!=", 0, [openPipe({ read: near.error, write: far.error }, "the error pipe")]),

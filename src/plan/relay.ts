@@ -207,25 +207,28 @@ function hasPipe(d: Direction, channel: Channel): boolean {
   return channel.form === "pipes" || d.side === "error";
 }
 
+/** For an open file that is ours alone. */
+export function nonBlocking(fd: Variable): Step {
+  return call("fcntl", [fd, F_SETFL, O_NONBLOCK], fd.name, { label: "F_SETFL" });
+}
+
 function prepare({ channel, outer }: Relaying, state: State): Step[] {
   const { near } = channel;
   const buffers = variable("buffers");
   const size = bufferBytes * state.directions.length;
   const mapping = [0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0];
-  const ownNonBlocking = (fd: Variable): Step =>
-    call("fcntl", [fd, F_SETFL, O_NONBLOCK], fd.name, { label: "F_SETFL" });
   const keepsOutput = variable("errors go to the terminal");
   const result = variable("result");
   return [
     call("mmap", mapping, "buffers", { into: buffers }),
     ...state.directions.map((d, index) => compute(d.buffer, buffers, "add", bufferBytes * index)),
-    ...[...new Set([near.input, near.output])].map(ownNonBlocking),
+    ...[...new Set([near.input, near.output])].map(nonBlocking),
     startDirection(state.input, hasPipe(state.input, channel)),
     startDirection(state.output, hasPipe(state.output, channel)),
     set(state.error.live, 0),
     set(state.error.waits, forSource),
     when(near.error, ">=", 0, [
-      ownNonBlocking(near.error),
+      nonBlocking(near.error),
       startDirection(state.error, hasPipe(state.error, channel)),
     ]),
     set(keepsOutput, 0),

@@ -7,6 +7,7 @@
 import {
   type Area,
   area,
+  type Call,
   call,
   compute,
   folded,
@@ -14,12 +15,12 @@ import {
   type Step,
   set,
   store,
+  type Value,
   type Variable,
   variable,
   when,
 } from "../program/steps.ts";
 import {
-  AT_FDCWD,
   BRKINT,
   CS8,
   CSIZE,
@@ -61,6 +62,7 @@ import { setMask } from "./inherit.ts";
 export const defaultMultiplexer = "/dev/ptmx";
 
 const stdin = 0;
+const terminalFlags = O_RDWR | O_NOCTTY | O_CLOEXEC;
 
 /** The terminal on our standard input, if it is one. */
 export interface OuterTerminal {
@@ -115,20 +117,32 @@ export interface PseudoTerminal {
   readonly slaves: readonly [Variable, Variable];
 }
 
-/** Opens a pseudo-terminal of `multiplexer`, with size, speed, special characters and UTF-8 flag of the outer one. */
-export function openTerminal(
-  multiplexer: string,
+/** Opens a multiplexer, close-on-exec. */
+export function openMultiplexer(
+  directory: Value,
+  path: string,
+  into: Variable,
+  accept: NonNullable<Call["accept"]> = [],
+): Step {
+  return call("openat", [directory, path, terminalFlags], path, { hints: multiplexerHints, into, accept });
+}
+
+/** Opens the slaves of a new master, with size, speed, special characters and UTF-8 flag of the outer terminal. */
+export function setUpTerminal(
   { master, slaves }: PseudoTerminal,
+  multiplexer: string,
   outer: OuterTerminal,
   size: WindowSize,
 ): Step[] {
   const unlocked = new Uint8Array(4);
-  const flags = O_RDWR | O_NOCTTY | O_CLOEXEC;
   const options = { hints: multiplexerHints };
   const peer = (into: Variable): Step =>
-    call("ioctl", [master, TIOCGPTPEER, flags], multiplexer, { ...options, into, label: "TIOCGPTPEER" });
+    call("ioctl", [master, TIOCGPTPEER, terminalFlags], multiplexer, {
+      ...options,
+      into,
+      label: "TIOCGPTPEER",
+    });
   return [
-    call("openat", [AT_FDCWD, multiplexer, flags], multiplexer, { ...options, into: master }),
     call("ioctl", [master, TIOCSPTLCK, unlocked], multiplexer, { ...options, label: "TIOCSPTLCK" }),
     ...slaves.map(peer),
     when(outer.present, "!=", 0, [copyModes(outer.modes, master)]),

@@ -36,7 +36,7 @@ import {
 import { EPERM } from "../../sys/errno.ts";
 import type { Given } from "../../sys/given.ts";
 import { map } from "../../sys/lists.ts";
-import { acquireTerminal, type Channel, installEnds } from "../channel.ts";
+import { installEnds } from "../channel.ts";
 import { withoutVariables } from "../environment.ts";
 import { exec, notExecuted } from "../exec.ts";
 import { keepChildStatus, restoreChildStatus, restoreInherited } from "../inherit.ts";
@@ -48,6 +48,7 @@ import { pivotRoot } from "../root.ts";
 import { installFilter } from "../seccomp.ts";
 import { numberText } from "../text.ts";
 import { waitForLast } from "../wait.ts";
+import type { LaunchChannel } from "./channel.ts";
 import { type Inside, launcherVariables } from "./launch.ts";
 
 /** Descriptors that the child has from the launcher, and how the two wait for each other. */
@@ -61,7 +62,7 @@ export interface Links {
   /** The log file, if there is one. */
   readonly log?: Variable;
   /** Terminal or pipes for the program. */
-  readonly channel?: Channel;
+  readonly channel?: LaunchChannel;
   /** The program's end of a socket pair. */
   readonly socket?: Variable;
   /** The seccomp filter to install. */
@@ -75,7 +76,8 @@ export function inChild(inside: Inside, links: Links, given: Given): Step[] {
   const environment = programEnvironment(inside, links);
   const nothing = variable("/dev/null");
   // A log takes the place of the program's output, terminal or not.
-  const ends = links.channel && !links.log ? installEnds(links.channel.far) : { install: [], undo: [] };
+  const ends =
+    links.channel && !links.log ? installEnds(links.channel.channel.far) : { install: [], undo: [] };
   const filter = links.filter === undefined ? [] : [installFilter(links.filter.fd, links.filter.what)];
   const steps: Step[] = [
     ...(inside.hostname === undefined ? [] : [setHostname(inside.hostname)]),
@@ -86,7 +88,6 @@ export function inChild(inside: Inside, links: Links, given: Given): Step[] {
     // A process group leader cannot make a session, and needs none of its own.
     ...(inside.newSession ? [call("setsid", [], "a new session", { accept: [EPERM] })] : []),
     ...(inside.propagation === undefined ? [] : [changePropagation(inside.propagation)]),
-    ...(links.channel && inside.newSession ? acquireTerminal(links.channel) : []),
     ...(links.log
       ? [call("openat", [AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC], "/dev/null", { into: nothing })]
       : []),
@@ -100,6 +101,7 @@ export function inChild(inside: Inside, links: Links, given: Given): Step[] {
     ...(links.log ? [onto(nothing, 0)] : []),
     ...changeRoot(inside),
     ...map(inside.entriesAfter, ({ entry, text }) => enter(entry, text)),
+    ...(links.channel && inside.newSession ? links.channel.acquire : []),
     ...(inside.staysDumpable ? [] : [notDumpable()]),
     ...(inside.noNewPrivileges ? [] : filter),
     ...(inside.clearCapabilities ? [clearCapabilities()] : []),

@@ -54,7 +54,6 @@ import { EPERM, ESRCH } from "../../sys/errno.ts";
 import type { Given } from "../../sys/given.ts";
 import { flatMap } from "../../sys/lists.ts";
 import { clone_args } from "../../sys/structs.ts";
-import { closeEnds } from "../channel.ts";
 import { writeIdMaps } from "../id-maps.ts";
 import { keepChildStatus } from "../inherit.ts";
 import { setLimits } from "../limits.ts";
@@ -228,7 +227,7 @@ function childLinks(
       close(session.ready.read, "the ready pipe"),
       close(session.release.write, "the release pipe"),
       ...(launch.lockFile === undefined ? [] : [close(session.lock, launch.lockFile)]),
-      ...(channel ? closeEnds(channel.channel.near) : []),
+      ...(channel?.leave ?? []),
     ],
     meet: [
       ...(socketType === undefined ? [] : [socketPair(socketType, session.socketInChild, socket)]),
@@ -240,7 +239,7 @@ function childLinks(
     ],
     closeBeforeFork: [close(session.ready.write, "the ready pipe")],
     ...(launch.logFile === undefined ? {} : { log: session.log }),
-    ...(channel === undefined ? {} : { channel: channel.channel }),
+    ...(channel === undefined ? {} : { channel }),
     ...(socketType === undefined ? {} : { socket }),
     ...(executed === undefined ? {} : { executed }),
   };

@@ -1,7 +1,7 @@
 /** The script on the host side: run and waited for while the container's first process waits, or in our place. */
 
-import { type Area, call, type Step, type Value, type Variable, variable } from "../../program/steps.ts";
-import { F_SETFD, O_RDONLY } from "../../sys/constants.ts";
+import { type Area, call, type Step, set, type Value, type Variable, variable } from "../../program/steps.ts";
+import { F_DUPFD, F_SETFD, O_RDONLY } from "../../sys/constants.ts";
 import type { Given } from "../../sys/given.ts";
 import type { Ends } from "../channel.ts";
 import { variableValue, withoutVariables } from "../environment.ts";
@@ -25,6 +25,9 @@ export interface ScriptLinks {
   readonly near?: Ends;
 }
 
+/** After standard input, output and error. */
+const firstFree = 3;
+
 /** Runs the script; unless it exits 0, that is the launch's failure, with the script's status. */
 export function runLaunchScript(launch: Launch, script: Script, links: ScriptLinks, given: Given): Step[] {
   return runScript(script.words[0], scriptProcess(launch, script, links, given, []));
@@ -46,10 +49,11 @@ function scriptProcess(
   const numbers = args.map((value) => numberText("", value));
   const environment = scriptEnvironment(launch, links);
   const { near } = links;
-  const channel = near === undefined ? [] : new Set([near.input, near.output, near.error]);
-  const handedOn = [links.process, links.socket, links.pidfd, links.executed, ...extra, ...channel];
+  const channel = near === undefined ? [] : [...new Set([near.input, near.output, near.error])];
+  const handedOn = [links.process, links.socket, links.pidfd, links.executed, ...extra];
   return [
     ...restoreInherited(given),
+    ...channel.flatMap(handOnLow),
     ...environment.steps,
     ...handedOn.flatMap((fd) => (fd === undefined || fd === -1 ? [] : [inheritable(fd)])),
     ...numbers.flatMap(({ steps }) => steps),
@@ -59,6 +63,16 @@ function scriptProcess(
       environment: environment.entries,
       searchPath: variableValue(launch.scriptEnvironment, "PATH") ?? defaultPath,
     }),
+  ];
+}
+
+/** Some shells redirect only to and from descriptors of one digit: the lowest number that is free. */
+function handOnLow(fd: Variable): Step[] {
+  const before = variable(fd.name);
+  return [
+    set(before, fd),
+    call("fcntl", [before, F_DUPFD, firstFree], fd.name, { into: fd, label: "F_DUPFD" }),
+    call("close", [before], fd.name),
   ];
 }
 
