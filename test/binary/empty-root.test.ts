@@ -8,7 +8,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFi
 import { basename, join } from "node:path";
 import { suite } from "../../src/cli/registry.ts";
 import { type Arch, arches, nativeArch } from "../../src/sys/arch.ts";
-import { binary, build, run } from "../support/ctrtool.ts";
+import { binary, build, executableFor, run } from "../support/ctrtool.ts";
 import { compile, inParallel, ownDirectory } from "./tools.ts";
 
 build();
@@ -60,15 +60,6 @@ interface Root {
   readonly start: readonly string[];
 }
 
-function executableOf(arch: Arch): string {
-  if (arch === nativeArch()) return binary;
-  const script = join(import.meta.dir, "..", "..", "scripts", "build-arches.ts");
-  const out = join(directory, "foreign");
-  const { status, stderr } = run([process.execPath, script, "--arch", arch, "--out", out]);
-  if (status !== 0) throw new Error(stderr);
-  return join(out, `ctrtool-${arch}`);
-}
-
 function makeRoot(arch: Arch): Root {
   const path = join(directory, arch);
   for (const name of ["", "node_modules/valibot", "node_modules/bun"]) {
@@ -76,7 +67,7 @@ function makeRoot(arch: Arch): Root {
   }
   for (const [name, content] of Object.entries(files)) writeFileSync(join(path, name), content);
   const emulator = Bun.which(`qemu-${arch}-static`);
-  const copied = [...(arch === nativeArch() || emulator === null ? [] : [emulator]), executableOf(arch)];
+  const copied = [...(arch === nativeArch() || emulator === null ? [] : [emulator]), executableFor(arch)];
   for (const file of copied) copyFileSync(file, join(path, basename(file)));
   return { path, start: copied.map((file) => `/${basename(file)}`) };
 }

@@ -3,9 +3,10 @@
  * cloud kernel. What else is in its root file system, the kernel makes itself: /dev/console.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { linkSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { executableFor } from "../support/ctrtool.ts";
 
 const root = join(import.meta.dir, "..", "..");
 const bootMs = 120_000;
@@ -26,9 +27,10 @@ function run(command: readonly string[], options: { cwd?: string; stdin?: Uint8A
   return stdout.toString();
 }
 
-/** Builds an executable for aarch64 in `directory`; its path. */
-function build(entry: string): string {
-  const options = ["--arch", "aarch64", "--entry", join(root, entry), "--out", directory];
+/** Builds the executable with the self-test; its path. */
+function buildSelfTest(): string {
+  const entry = join(import.meta.dir, "main.ts");
+  const options = ["--arch", "aarch64", "--entry", entry, "--out", directory];
   run([process.execPath, join(root, "scripts", "build-arches.ts"), ...options]);
   return join(directory, "ctrtool-aarch64");
 }
@@ -42,7 +44,7 @@ interface Booted {
 /** Boots a machine whose only file is `executable`, under this name. It is over when the machine is off. */
 function boot(executable: string, name: string, parameters: string): Booted {
   const content = mkdtempSync(join(directory, "initramfs-"));
-  linkSync(executable, join(content, name));
+  copyFileSync(executable, join(content, name));
   const initramfs = join(directory, "initramfs.cpio");
   run(["sh", "-c", `echo ${name} | cpio --quiet --create --format=newc --owner=+0:+0 > ${initramfs}`], {
     cwd: content,
@@ -72,7 +74,7 @@ function boot(executable: string, name: string, parameters: string): Booted {
 }
 
 test("a self-test as pid 1 makes a root, starts a container in it and one in that, and powers off", () => {
-  const { lines, ms } = boot(build("test/machine/main.ts"), "init", "");
+  const { lines, ms } = boot(buildSelfTest(), "init", "");
   const said = lines.filter((line) => line !== "" && !line.startsWith("["));
   expect(said).toEqual([
     "self-test: pid 1 of the machine",
@@ -90,7 +92,7 @@ test("a self-test as pid 1 makes a root, starts a container in it and one in tha
 test("the executable as it is shipped, as pid 1, starts a container by the kernel's command line", () => {
   const inner = "/ctrtool launcher -w -P/dev/console /ctrtool --version";
   const words = `launcher -Cimnpuw -Hbox ${inner}`;
-  const { lines } = boot(build("src/main.ts"), "ctrtool", `rdinit=/ctrtool -- ${words}`);
+  const { lines } = boot(executableFor("aarch64"), "ctrtool", `rdinit=/ctrtool -- ${words}`);
   // The first process of a container that has no other is number 1, the second one 2.
   expect(lines.filter((line) => line !== "" && !line.startsWith("["))).toEqual([
     expect.stringMatching(/^2ctrtool \d+\.\d+\.\d+$/),

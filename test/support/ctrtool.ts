@@ -5,13 +5,17 @@ import { join } from "node:path";
 import { UsageError } from "../../src/cli/failure.ts";
 import { executable } from "../../src/program/run.ts";
 import type { Program } from "../../src/program/steps.ts";
-import { nativeArch } from "../../src/sys/arch.ts";
+import { type Arch, nativeArch } from "../../src/sys/arch.ts";
 import type { Given } from "../../src/sys/given.ts";
 
 const root = join(import.meta.dir, "..", "..");
 
 /** The binary for this machine. */
-export const binary = join(root, "dist", `ctrtool-${nativeArch()}`);
+export const binary = binaryFor(nativeArch());
+
+function binaryFor(arch: Arch): string {
+  return join(root, "dist", `ctrtool-${arch}`);
+}
 
 /** How a process ended. */
 export interface Ran {
@@ -36,27 +40,32 @@ function newest(path: string): number {
   return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))));
 }
 
-function isCurrent(): boolean {
+function isCurrent(file: string): boolean {
   try {
     const sources = ["package.json", "scripts", "src"].map((name) => newest(join(root, name)));
-    return statSync(binary).mtimeMs >= Math.max(...sources);
+    return statSync(file).mtimeMs >= Math.max(...sources);
   } catch {
     return false;
   }
 }
 
-let built = false;
+const built = new Set<Arch>();
 
-/** Builds the binary if there is none, or an old one. */
-export function build(): void {
-  if (built || isCurrent()) {
-    built = true;
-    return;
+/** Builds the binary for `arch` if there is none, or an old one; its path. */
+export function executableFor(arch: Arch): string {
+  const file = binaryFor(arch);
+  if (!built.has(arch) && !isCurrent(file)) {
+    const command = [process.execPath, join(root, "scripts", "build-arches.ts"), "--arch", arch];
+    const { success, stdout, stderr } = Bun.spawnSync(command, { cwd: root });
+    if (!success) throw new Error(`the build fails:\n${stdout}${stderr}`);
   }
-  const build = [process.execPath, join(root, "scripts", "build-arches.ts"), "--arch", nativeArch()];
-  const { success, stdout, stderr } = Bun.spawnSync(build, { cwd: root });
-  if (!success) throw new Error(`the build fails:\n${stdout}${stderr}`);
-  built = true;
+  built.add(arch);
+  return file;
+}
+
+/** Builds the binary for this machine if there is none, or an old one. */
+export function build(): void {
+  executableFor(nativeArch());
 }
 
 const signalNumbers: Readonly<Record<string, number>> = { SIGHUP: 1, SIGKILL: 9, SIGALRM: 14, SIGTERM: 15 };
