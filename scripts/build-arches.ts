@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Arch, arches } from "../src/sys/arch.ts";
+import { inlineNumbers } from "./inline-numbers.ts";
 import { BuildProblem } from "./link/problem.ts";
 import { linkStatically } from "./link/static.ts";
 import { findToolchain } from "./link/toolchain.ts";
@@ -107,6 +108,7 @@ async function compile(arch: Arch, entry: string, directory: string): Promise<Ui
   const result = await Bun.build({
     entrypoints: [entry],
     target: "bun",
+    plugins: [inlineNumbers],
     minify: true,
     format: "esm",
     splitting: true,
