@@ -10,6 +10,7 @@ export const suite: Suite = {
     { name: "cmd", aliases: [], load: () => import("../applets/cmd.ts") },
     { name: "env", aliases: [], shadows: true, load: () => import("../applets/env.ts") },
     { name: "launcher", aliases: ["container-launcher"], load: () => import("../applets/launcher.ts") },
+    { name: "make_ns", aliases: [], load: () => import("../applets/make_ns.ts") },
     { name: "mount_seq", aliases: [], load: () => import("../applets/mount_seq.ts") },
     { name: "nsenter", aliases: [], shadows: true, load: () => import("../applets/nsenter.ts") },
     { name: "pidns_run", aliases: [], load: () => import("../applets/pidns_run.ts") },

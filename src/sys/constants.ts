@@ -1163,6 +1163,9 @@ export const F_DUPFD_QUERY = 1027;
 // <linux/landlock.h>, since Linux 6.10
 export const LANDLOCK_ACCESS_FS_IOCTL_DEV = 0x8000;
 
+// <linux/nsfs.h> <linux/ioctl.h>, since Linux 6.11: ioctl_ns(2), the number of a mount namespace
+export const NS_MNT_GET_ID = 0x8008b705;
+
 // <linux/nsfs.h> <linux/ioctl.h>, since Linux 6.11: ioctl_ns(2), ids of processes in another pid namespace
 export const NS_GET_PID_FROM_PIDNS = 0x8004b706;
 export const NS_GET_TGID_FROM_PIDNS = 0x8004b707;
