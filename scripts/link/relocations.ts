@@ -64,6 +64,8 @@ const shimmed: ReadonlySet<string> = new Set([
   "dlerror",
   "dlopen",
   "dlsym",
+  "fopen",
+  "fopen64",
   "freeaddrinfo",
   "getaddrinfo",
   "getcwd",
@@ -73,8 +75,12 @@ const shimmed: ReadonlySet<string> = new Set([
   "getservbyname_r",
   "getservbyport_r",
   "initgroups",
+  "open",
+  "open64",
+  "openat",
   "pthread_getattr_np",
   "syscall",
+  "sysconf",
 ]);
 
 /** Symbols that Bun can do without, and that no static executable has. Other weak ones must be found. */

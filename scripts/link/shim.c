@@ -6,11 +6,14 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -67,11 +70,54 @@ int bun_dladdr(const void *address, Dl_info *info) {
 }
 
 /*
+ * At its start Bun reads a dozen files of /proc and /sys: numbers of processors, memory, cgroups. In a root that
+ * somebody else has made they can be anything, a FIFO that nobody writes to as well, where it would wait for ever.
+ * It can do without, as it must in an empty root. What we read there ourselves is opened by system call.
+ */
+static int is_of_kernel(const char *path) {
+  return strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/sys/", 5) == 0;
+}
+
+static int no_such_file(void) {
+  errno = ENOENT;
+  return -1;
+}
+
+int bun_open(const char *path, int flags, unsigned mode) {
+  return is_of_kernel(path) ? no_such_file() : open(path, flags, mode);
+}
+
+int bun_open64(const char *path, int flags, unsigned mode) { return bun_open(path, flags, mode); }
+
+int bun_openat(int directory, const char *path, int flags, unsigned mode) {
+  return is_of_kernel(path) ? no_such_file() : openat(directory, path, flags, mode);
+}
+
+FILE *bun_fopen(const char *path, const char *mode) {
+  if (!is_of_kernel(path)) return fopen(path, mode);
+  no_such_file();
+  return NULL;
+}
+
+FILE *bun_fopen64(const char *path, const char *mode) { return bun_fopen(path, mode); }
+
+/* The C library would read /sys/devices/system/cpu for these. */
+long bun_sysconf(int name) {
+  if (name != _SC_NPROCESSORS_ONLN && name != _SC_NPROCESSORS_CONF) return sysconf(name);
+  cpu_set_t processors;
+  return sched_getaffinity(0, sizeof processors, &processors) == 0 ? CPU_COUNT(&processors) : 1;
+}
+
+/*
  * At its start Bun marks every descriptor from 4 up close-on-exec. They are our caller's, for the programs that
- * we execute; those of Bun's own making have the mark from the beginning.
+ * we execute; those of Bun's own making have the mark from the beginning. Its allocator opens files like this.
  */
 long bun_syscall(long number, long a, long b, long c, long d, long e, long f) {
   if (number == SYS_close_range && (c & CLOSE_RANGE_CLOEXEC)) return 0;
+#ifdef SYS_open
+  if (number == SYS_open && is_of_kernel((const char *)a)) return no_such_file();
+#endif
+  if (number == SYS_openat && is_of_kernel((const char *)b)) return no_such_file();
   return syscall(number, a, b, c, d, e, f);
 }
 
