@@ -28,7 +28,7 @@ import { keepChildStatus, restoreInherited } from "../plan/inherit.ts";
 import { openPipe } from "../plan/pipe.ts";
 import { defaultGrace, relay } from "../plan/relay.ts";
 import { defaultMultiplexer, lookAtTerminal, outerTerminal } from "../plan/terminal.ts";
-import { waitFor } from "../plan/wait.ts";
+import { reap, waitFor } from "../plan/wait.ts";
 import {
   area,
   attempt,
@@ -41,7 +41,7 @@ import {
   variable,
   when,
 } from "../program/steps.ts";
-import { SIGCHLD } from "../sys/constants.ts";
+import { SIGCHLD, SIGKILL } from "../sys/constants.ts";
 import type { Given } from "../sys/given.ts";
 
 const failure = 125;
@@ -186,9 +186,18 @@ export function plan({ options, operands }: Input<typeof spec>, given: Given): P
         child: [attempt(inChild(channel, operands, given), [tellFailure(result.write)], "fail")],
         failure,
       }),
-      ...closeEnds(channel.far),
-      call("close", [result.write], "the result of exec"),
-      ...awaitExec(result.read, pid),
+      attempt(
+        [
+          ...closeEnds(channel.far),
+          call("close", [result.write], "the result of exec"),
+          ...awaitExec(result.read, pid),
+        ],
+        [
+          call("kill", [pid, SIGKILL], "the program's process", { accept: "any" }),
+          reap(pid, "the program's process"),
+        ],
+        "fail",
+      ),
       ...relaying.run,
       exit(status),
     ],

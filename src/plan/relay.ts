@@ -14,6 +14,7 @@ import {
   compute,
   exit,
   fail,
+  folded,
   leave,
   load,
   loop,
@@ -220,8 +221,10 @@ function prepare({ channel, outer }: Relaying, state: State): Step[] {
   const keepsOutput = variable("errors go to the terminal");
   const result = variable("result");
   return [
-    call("mmap", mapping, "buffers", { into: buffers }),
-    ...state.directions.map((d, index) => compute(d.buffer, buffers, "add", bufferBytes * index)),
+    folded("make room for what is on the way", [
+      call("mmap", mapping, "buffers", { into: buffers }),
+      ...state.directions.map((d, index) => compute(d.buffer, buffers, "add", bufferBytes * index)),
+    ]),
     ...[...new Set([near.input, near.output])].map(nonBlocking),
     startDirection(state.input, hasPipe(state.input, channel)),
     startDirection(state.output, hasPipe(state.output, channel)),
@@ -231,33 +234,38 @@ function prepare({ channel, outer }: Relaying, state: State): Step[] {
       nonBlocking(near.error),
       startDirection(state.error, hasPipe(state.error, channel)),
     ]),
-    set(keepsOutput, 0),
-    when(near.error, ">=", 0, [
-      call("ioctl", [2, TCGETS, area("modes", termios.size)], "stderr", { into: result, accept: "any" }),
-      when(result, "==", 0, [set(keepsOutput, 1)]),
+    folded("work out the raw modes of the terminal on standard input", [
+      set(keepsOutput, 0),
+      when(near.error, ">=", 0, [
+        call("ioctl", [2, TCGETS, area("modes", termios.size)], "stderr", { into: result, accept: "any" }),
+        when(result, "==", 0, [set(keepsOutput, 1)]),
+      ]),
+      ...prepareRaw(outer, keepsOutput),
     ]),
-    ...prepareRaw(outer, keepsOutput),
-    ...[state.lastSignal, state.ended, state.failed, state.unread, state.finishing].map((each) =>
-      set(each, 0),
-    ),
-    call("getpid", [], "this process", { into: state.getpid }),
-    call("timerfd_create", [CLOCK_MONOTONIC, TFD_CLOEXEC], "a timer", { into: state.timer }),
-    setAction(SIGPIPE, SIG_IGN),
-    setMask(SIG_BLOCK, state.held),
-    call(
-      "signalfd4",
-      [-1, sigset.pack({ mask: state.held }), signalBytes, SFD_CLOEXEC | SFD_NONBLOCK],
-      "signals",
-      {
-        into: state.signals,
-      },
-    ),
+    folded("hold signals, and make descriptors for them and for a timer", [
+      ...[state.lastSignal, state.ended, state.failed, state.unread, state.finishing].map((each) =>
+        set(each, 0),
+      ),
+      call("getpid", [], "this process", { into: state.getpid }),
+      call("timerfd_create", [CLOCK_MONOTONIC, TFD_CLOEXEC], "a timer", { into: state.timer }),
+      setAction(SIGPIPE, SIG_IGN),
+      setMask(SIG_BLOCK, state.held),
+      call(
+        "signalfd4",
+        [-1, sigset.pack({ mask: state.held }), signalBytes, SFD_CLOEXEC | SFD_NONBLOCK],
+        "signals",
+        {
+          into: state.signals,
+        },
+      ),
+    ]),
   ];
 }
 
 function run(relaying: Relaying, state: State, status: Variable): Step[] {
   const { outer, channel, pid } = relaying;
-  return [
+  const title = "relay until the program has ended and its output is drained; pass signals";
+  const steps = [
     attempt(
       [
         ...(channel.form === "terminal" ? [enterRaw(outer)] : []),
@@ -285,6 +293,12 @@ function run(relaying: Relaying, state: State, status: Variable): Step[] {
     leaveRaw(outer),
     ...(relaying.tellsUnread ? [tellUnread(state)] : []),
     when(state.failed, "!=", 0, [fail({ step: "relay", what: "output is lost", silent: true })]),
+  ];
+  return [
+    folded(
+      channel.form === "terminal" ? `${title}, window size and the end of input on` : `${title} on`,
+      steps,
+    ),
   ];
 }
 
@@ -426,6 +440,7 @@ function handleSignals(relaying: Relaying, state: State, status: Variable): Step
     when(events, "!=", 0, [
       call("read", [state.signals, info, signalfd_siginfo.size], "signals", {
         into: bytes,
+        retry: true,
         accept: [EAGAIN],
       }),
       when(bytes, "==", signalfd_siginfo.size, [
@@ -491,7 +506,7 @@ function reapChildren({ pid }: Relaying, state: State, status: Variable): Step[]
   ];
   return [
     loop([
-      call("wait4", [-1, word, WNOHANG, 0], "the program", { into: ended, accept: [ECHILD] }),
+      call("wait4", [-1, word, WNOHANG, 0], "the program", { into: ended, retry: true, accept: [ECHILD] }),
       when(ended, "==", pid, programEnded),
       when(ended, "<=", 0, [leave]),
     ]),

@@ -15,7 +15,7 @@ import {
   call,
   compute,
   fail,
-  group,
+  folded,
   type Step,
   set,
   store,
@@ -45,7 +45,7 @@ import {
   STATX_TYPE,
   TCGETS,
 } from "../sys/constants.ts";
-import { EAGAIN, EINTR, EINVAL, EIO, EOPNOTSUPP, EPIPE } from "../sys/errno.ts";
+import { EAGAIN, EINTR, EINVAL, EIO, ENOSYS, EOPNOTSUPP, EPERM, EPIPE } from "../sys/errno.ts";
 import { iovec, pollfd, termios } from "../sys/structs.ts";
 import { readFacts, readFileSystem } from "./file-facts.ts";
 
@@ -108,7 +108,7 @@ function isInput({ side }: Direction): boolean {
 export function startDirection(d: Direction, pipes: boolean): Step {
   const other = isInput(d) ? d.from : d.to;
   const result = variable("result");
-  return group(`start to relay ${d.side}`, [
+  return folded(`see how standard ${d.side} can be relayed without a change of its open file`, [
     set(other, d.standard),
     set(d.live, 1),
     set(d.waits, forSource),
@@ -303,11 +303,7 @@ function fill(d: Direction, endings: Endings): Step[] {
           ">",
           0,
           [set(d.start, d.buffer), set(d.left, got), set(d.waits, forSink)],
-          [
-            ...(isInput(d) ? [when(got, "<", 0, tell("read", d, got, endings))] : []),
-            set(d.live, 0),
-            ...endings.atEnd,
-          ],
+          [when(got, "<", 0, tell("read", d, got, endings)), set(d.live, 0), ...endings.atEnd],
         ),
       ],
     ),
@@ -370,7 +366,10 @@ function transferOther(
           into: result,
           accept: "any",
         }),
-        when(result, "==", -EOPNOTSUPP, [set(d.how, carefully), set(result, -EAGAIN)]),
+        // ENOSYS and EPERM: a filter that does not know the call.
+        ...[EOPNOTSUPP, ENOSYS, EPERM].map((errno) =>
+          when(result, "==", -errno, [set(d.how, carefully), set(result, -EAGAIN)]),
+        ),
       ],
       [...limit, plainly],
     ),

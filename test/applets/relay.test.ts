@@ -16,7 +16,9 @@ import {
 } from "../support/ctrtool.ts";
 import { onTerminal, type TerminalStep } from "../support/terminal.ts";
 
-beforeAll(build);
+beforeAll(() => {
+  build();
+});
 setDefaultTimeout(60_000);
 
 const launch = (...words: string[]) => ctrtool(["launcher", ...words]);

@@ -14,7 +14,9 @@ import {
 } from "../support/ctrtool.ts";
 import { onTerminal, type TerminalStep } from "../support/terminal.ts";
 
-beforeAll(build);
+beforeAll(() => {
+  build();
+});
 
 const proxy = (...words: string[]) => ctrtool(["tty_proxy", ...words]);
 

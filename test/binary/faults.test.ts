@@ -153,6 +153,22 @@ const scenarios: readonly Scenario[] = [
     afterwards: /^(0 wait4#1|1 read#0) /,
   },
   {
+    name: "launcher with a terminal",
+    words: ["launcher", "--alloc-tty", "-m", "--tty-owner-uid=1", ...target],
+    output: "ran\r\n",
+    // Whether something is a terminal, its size, whether there is another devpts: no is an answer.
+    harmless: /^(0 ioctl#([0126789]|1\d) .*|0 fcntl#2 .*|1 (openat2|fcntl)#0 .*)$/,
+    // The relay: the target runs. Without a session, the next step fails.
+    afterwards: /^(0 (read|ppoll|preadv2|pwritev2|write|wait4|splice)#|1 setsid#0 EPERM)/,
+  },
+  {
+    name: "tty_proxy with pipes",
+    words: ["tty_proxy", "-T", "-e", "--tty-owner-gid=1", ...target],
+    output: "ran\n",
+    harmless: /^(0 ioctl#\d+ .*|0 fcntl#[235] .*|1 fcntl#0 .*)$/,
+    afterwards: /^0 (read|ppoll|preadv2|pwritev2|write|wait4|splice)#/,
+  },
+  {
     name: "mount_seq",
     // Flags of the bound mount that are locked stay; what cannot be closed keeps a mount busy.
     harmless: /^0 mount_setattr#0 EPERM$/,
@@ -280,7 +296,8 @@ const labels: Readonly<Record<string, readonly string[]>> = {
   mount: ["change of propagation"],
   prctl: ["PR_CAP_AMBIENT_RAISE", "PR_CAPBSET_DROP"],
   write: ["release", "write notify_fd"],
-  fcntl: ["F_ADD_SEALS"],
+  fcntl: ["F_ADD_SEALS", "F_SETFL"],
+  ioctl: ["TIOCSPTLCK", "TIOCGPTPEER", "TIOCSCTTY"],
   renameat2: ["rename"],
 };
 

@@ -1,6 +1,7 @@
 /** A terminal or pipes for the container's program, and the relay that the launcher becomes then. */
 import {
   area,
+  attempt,
   call,
   load,
   type Step,
@@ -18,6 +19,7 @@ import {
   O_DIRECTORY,
   O_PATH,
   RESOLVE_NO_SYMLINKS,
+  SIGKILL,
   SOCK_STREAM,
   STATX_INO,
   TCGETS,
@@ -46,6 +48,7 @@ import {
   type PseudoTerminal,
   setUpTerminal,
 } from "../terminal.ts";
+import { reap } from "../wait.ts";
 import type { ChannelRequest } from "./launch.ts";
 
 /** What launcher and child do with it; in the end the child installs the far ends of `channel`. */
@@ -104,7 +107,7 @@ export function launchChannel(
     ],
     settle: [...own(uid, gid), ...closeEnds(channel.far)],
     prepare: toScript ? [] : prepare,
-    run: toScript ? [] : [...inside.adopt, ...run],
+    run: toScript ? [] : [...adopt(inside.adopt, pid), ...run],
   };
 }
 
@@ -189,6 +192,13 @@ function containersOwn(channel: Channel, outer: OuterTerminal): Move {
       close(ours),
     ],
   };
+}
+
+/** The program runs already: without its terminal it must not go on. */
+function adopt(steps: readonly Step[], pid: Variable): Step[] {
+  const what = "the first process";
+  const kill = call("kill", [pid, SIGKILL], what, { accept: "any" });
+  return [attempt(steps, [kill, reap(pid, what)], "fail")];
 }
 
 /** Opens a terminal of the devpts on /dev/pts, and does `steps` then, if that is another one than `present` is of. */
