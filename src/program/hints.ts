@@ -15,7 +15,7 @@ const mountHints: Hints = {
 
 const namespaceHints: Hints = {
   [EPERM]:
-    "unprivileged user namespaces may be forbidden here: see the sysctls user.max_user_namespaces, kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns",
+    "this may be a chroot, or unprivileged user namespaces may be forbidden: see the sysctls user.max_user_namespaces, kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns",
   [ENOSPC]: "a limit of the sysctls user.max_*_namespaces is reached, or namespaces are nested too deeply",
   [EINVAL]: "this kernel lacks one of the namespaces, or their combination is not allowed",
 };
@@ -52,7 +52,8 @@ const hints: Partial<Record<SyscallName, Hints>> = {
   unshare: namespaceHints,
   setns: { [EINVAL]: "not a descriptor of such a namespace, or one that this process is in already" },
   pivot_root: {
-    [EINVAL]: "the new root must be a mount point, and neither it nor its parent may be shared",
+    [EINVAL]:
+      "the new root must be a mount point made in this user namespace, neither it nor its parent shared, and the present root not the initramfs",
     [EBUSY]: "the new root must be a mount of its own, other than the present root",
   },
   setgroups: {
