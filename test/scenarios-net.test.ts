@@ -27,7 +27,7 @@ const host = `
   ip link set lo up
   look() { ip -o link | cut -d : -f 2; ip -6 route show table all; set -- /proc/[0-9]*; echo "$# processes"; cat /proc/self/mountinfo; }
   before=$(look)
-  $AS "$@"
+  $AS timeout 40 "$@"
   status=$?
   for try in 1 2 3 4 5 6 7 8 9 10; do
     after=$(look)

@@ -42,8 +42,10 @@ import {
   O_NONBLOCK,
   O_RDONLY,
   PR_SET_DUMPABLE,
+  PR_SET_PDEATHSIG,
   SCM_RIGHTS,
   SIGCHLD,
+  SIGKILL,
   SOCK_CLOEXEC,
   SOCK_SEQPACKET,
   SOL_SOCKET,
@@ -105,6 +107,8 @@ export function doElsewhere(
   const there = [
     ...keepOnly(kept, what),
     ...goThere(place, handle, what),
+    // Forgotten with the change of credentials that a user namespace brings.
+    endWithParent(what),
     ...work.steps,
     send(work.results, far, what),
   ];
@@ -122,6 +126,7 @@ export function doElsewhere(
       failure: childFailure,
       child: [
         call("prctl", [PR_SET_DUMPABLE, 0, 0, 0, 0], what),
+        endWithParent(what),
         ...place.entries.map(({ entry, text }) => enter(entry, `${what}: ${text}`)),
         ...(entersPid(place) ? inGrandchild(there, what) : there),
       ],
@@ -134,6 +139,11 @@ export function doElsewhere(
     call("close", [near], what),
     ...handle.close,
   ]);
+}
+
+/** Opening a pipe or a device can take forever. */
+function endWithParent(what: string): Step {
+  return call("prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0], what);
 }
 
 function childKilled(what: string, status: Variable): Step[] {

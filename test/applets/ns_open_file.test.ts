@@ -147,8 +147,9 @@ describe("plan", () => {
     for (const kind of [["-m"], ["-n"], ["-T"]]) {
       const steps = planned(...kind, "-N", "f");
       const child = steps.findIndex((step) => step.startsWith("in the new process"));
-      expect(steps.slice(child + 1, child + 3)).toEqual([
+      expect(steps.slice(child + 1, child + 4)).toEqual([
         "prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)",
+        "prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)",
         "close all descriptors but those that are needed",
       ]);
     }
@@ -925,6 +926,14 @@ describe("failures name the request and what it is about", () => {
       stdout: "",
       stderr: "ctrtool ns_open_file: child: request 0 (-m): killed by signal 9\n",
     });
+  });
+
+  test("of the applet itself take the child along", () => {
+    const text = `mkfifo fifo; "$CTRTOOL" ns_open_file -m -U -N /proc/$usermnt/ns/mnt -P "$PWD/fifo" echo executed & applet=$!
+      until child=$(pgrep -P $applet) && test "$(cut -d' ' -f3 /proc/$child/stat 2>&-)" = S; do :; done
+      sleep 0.1; kill -9 $applet; wait $applet 2>&-
+      for try in $(seq 100); do kill -0 $child 2>&- || break; sleep 0.02; done; kill -0 $child 2>&- || echo gone`;
+    expect(prepared(text).stdout).toBe("gone\n");
   });
 
   test("no number left for the result", () => {

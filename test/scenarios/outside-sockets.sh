@@ -66,6 +66,11 @@ echo "processes:" /proc/[0-9]*
 
 "$CTRTOOL" ns_open_file -n -4 127.0.0.1,8080,a -l 0 \
   "$CTRTOOL" set_fds --listen --fds-from-env :CTRTOOL_NS_OPEN_FILE_FD_0 python3 -c "$service" &
+# Until it listens: its socket, in the kernel's notation.
+for try in $(seq 200); do
+  grep -q ': 0100007F:1F90 00000000:0000 0A ' /proc/net/tcp && break
+  sleep 0.05
+done
 
 "$CTRTOOL" launcher -Uimnpuwg --uid-map="0.$(id -u).1" --gid-map="0.$(id -g).1" --disable-setgroups \
   -t -d -x "$prepare" sh -c "$program"

@@ -58,7 +58,10 @@ ip address add 2001:db8:ffff::1/128 dev lo
 "$CTRTOOL" launcher -Uimnpuw --uid-map=0.100000.65536 --gid-map=0.100000.65536 -t -d -x "$hook" \
   sh -c "$program" &
 
-until ip -6 route get "$prefix::1" 2>/dev/null | grep -q "dev $device"; do sleep 0.05; done
+for try in $(seq 200); do
+  ip -6 route get "$prefix::1" 2>/dev/null | grep -q "dev $device" && break
+  sleep 0.05
+done
 python3 -c "$client" "$prefix::1" "$prefix:8000:dead:beef:1" "$prefix:ffff:ffff:ffff:ffff" "fe80::2%$device" 2001:db8:9::1
 wait
 ip address del 2001:db8:ffff::1/128 dev lo
