@@ -32,7 +32,7 @@ import {
   SOCK_STREAM,
 } from "../sys/constants.ts";
 import type { Given } from "../sys/given.ts";
-import { flatMap, map } from "../sys/lists.ts";
+import { findLast, flatMap, map } from "../sys/lists.ts";
 
 const unchangedId = U32_MAX;
 const mostEntries = 64;
@@ -457,7 +457,7 @@ function chosenChannel(
   { ttyUid, ttyGid }: Options,
   sequence: Input<typeof spec>["sequence"],
 ): ChannelRequest | undefined {
-  const chosen = sequence.findLast(({ key }) => key === "allocTty" || key === "allocPipe");
+  const chosen = findLast(sequence, ({ key }) => key === "allocTty" || key === "allocPipe");
   if (chosen === undefined) return undefined;
   return {
     form: chosen.key === "allocTty" ? "terminal" : "pipes",
@@ -479,7 +479,7 @@ function chosenFork(options: Options): LastFork {
 
 function chosenPrivileges(options: Options, sequence: Input<typeof spec>["sequence"]): Privileges {
   const { uid = 0, gid = 0, ambient, bounding, securebits } = options;
-  const inherits = sequence.findLast(({ key }) => key === "inheritable" || key === "inheritAll");
+  const inherits = findLast(sequence, ({ key }) => key === "inheritable" || key === "inheritAll");
   const inheritable = inherits?.key === "inheritAll" ? "permitted" : options.inheritable;
   return {
     ...(inheritable === undefined ? {} : { inheritable }),

@@ -106,7 +106,7 @@ const superblockOptions: readonly (readonly [flag: number, name: string])[] = [
 const classicFlags = MS_POSIXACL | MS_I_VERSION;
 
 /** The flags that a mount has, as opposed to its superblock: what a bind mount can be given. */
-export const mountAttributes = attributeOf.reduce((all, [flag]) => all | flag, atimes);
+export const mountAttributes = allAttributes();
 
 export function mountKind(flags: number): MountKind {
   if (flags & MS_REMOUNT) return flags & MS_BIND ? "remount bind" : "remount";
@@ -146,8 +146,16 @@ export function propagationChange(flags: number): AttributeChange {
   return { set: 0, clear: 0, propagation: flags & propagations };
 }
 
+function allAttributes(): number {
+  let all: number = atimes;
+  for (const [flag] of attributeOf) all |= flag;
+  return all;
+}
+
 function attributesIn(flags: number): number {
-  return attributeOf.reduce((all, [flag, attribute]) => (flags & flag ? all | attribute : all), 0);
+  let attributes = 0;
+  for (const [flag, attribute] of attributeOf) if (flags & flag) attributes |= attribute;
+  return attributes;
 }
 
 /** With several atime flags, mount(2) lets MS_STRICTATIME win over MS_NOATIME, and that over MS_RELATIME. */

@@ -26,6 +26,13 @@ export function filter<T>(list: readonly T[], wanted: (item: T) => boolean): T[]
   return result;
 }
 
+/** As Array.prototype.findLast. */
+export function findLast<T>(list: readonly T[], wanted: (item: T) => boolean): T | undefined {
+  let last: T | undefined;
+  for (const item of list) if (wanted(item)) last = item;
+  return last;
+}
+
 /** As Array.prototype.find. */
 export function find<T>(list: readonly T[], wanted: (item: T) => boolean): T | undefined {
   for (const item of list) if (wanted(item)) return item;

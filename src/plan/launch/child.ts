@@ -35,7 +35,7 @@ import {
 } from "../../sys/constants.ts";
 import { EPERM } from "../../sys/errno.ts";
 import type { Given } from "../../sys/given.ts";
-import { map } from "../../sys/lists.ts";
+import { flatMap, map } from "../../sys/lists.ts";
 import { installEnds } from "../channel.ts";
 import { withoutVariables } from "../environment.ts";
 import { exec, notExecuted } from "../exec.ts";
@@ -204,11 +204,11 @@ function programEnvironment(inside: Inside, links: Links): Environment {
   return {
     entries: [
       ...withoutVariables(inside.environment, Object.values(launcherVariables)),
-      ...numbers.map(({ text }) => text),
+      ...map(numbers, ({ text }) => text),
     ],
     steps: [
       ...(links.socket ? [call("fcntl", [links.socket, F_SETFD, 0], "the socket pair")] : []),
-      ...numbers.flatMap(({ steps }) => steps),
+      ...flatMap(numbers, ({ steps }) => steps),
     ],
   };
 }

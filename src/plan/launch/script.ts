@@ -3,6 +3,7 @@
 import { type Area, call, type Step, set, type Value, type Variable, variable } from "../../program/steps.ts";
 import { F_DUPFD, F_SETFD, O_RDONLY } from "../../sys/constants.ts";
 import type { Given } from "../../sys/given.ts";
+import { flatMap, map } from "../../sys/lists.ts";
 import type { Ends } from "../channel.ts";
 import { variableValue, withoutVariables } from "../environment.ts";
 import { defaultPath, exec } from "../exec.ts";
@@ -46,20 +47,20 @@ function scriptProcess(
   extra: readonly (Variable | -1)[],
 ): Step[] {
   const args = [links.pid, links.process, links.socket ?? -1, ...extra];
-  const numbers = args.map((value) => numberText("", value));
+  const numbers = map(args, (value) => numberText("", value));
   const environment = scriptEnvironment(launch, links);
   const { near } = links;
   const channel = near === undefined ? [] : [...new Set([near.input, near.output, near.error])];
   const handedOn = [links.process, links.socket, links.pidfd, links.executed, ...extra];
   return [
     ...restoreInherited(given),
-    ...channel.flatMap(handOnLow),
+    ...flatMap(channel, handOnLow),
     ...environment.steps,
-    ...handedOn.flatMap((fd) => (fd === undefined || fd === -1 ? [] : [inheritable(fd)])),
-    ...numbers.flatMap(({ steps }) => steps),
+    ...flatMap(handedOn, (fd) => (fd === undefined || fd === -1 ? [] : [inheritable(fd)])),
+    ...flatMap(numbers, ({ steps }) => steps),
     ...exec({
       file: script.words[0],
-      argv: [...script.words, ...numbers.map(({ text }) => text)],
+      argv: [...script.words, ...map(numbers, ({ text }) => text)],
       environment: environment.entries,
       searchPath: variableValue(launch.scriptEnvironment, "PATH") ?? defaultPath,
     }),
@@ -86,14 +87,14 @@ function scriptEnvironment(
 ): { entries: (string | Area)[]; steps: Step[] } {
   const { socket: _, ...ours } = launcherVariables;
   const stale = [...Object.values(ours), ...allNamespaceVariables()];
-  const opened = launch.openNamespaces.map((letter) => {
+  const opened = map(launch.openNamespaces, (letter) => {
     const { file } = namespaceKinds[letter];
     const fd = variable(`${file} namespace`);
     const open = call("openat", [links.process, `ns/${file}`, O_RDONLY], `ns/${file}`, { into: fd });
     return { open, entry: numberText(`${namespaceVariable(file)}=`, fd) };
   });
   const numbers = [
-    ...opened.map(({ entry }) => entry),
+    ...map(opened, ({ entry }) => entry),
     ...(links.executed === undefined ? [] : [numberText(`${launcherVariables.executed}=`, links.executed)]),
     ...(links.pidfd === undefined ? [] : [numberText(`${launcherVariables.pidfd}=`, links.pidfd)]),
     ...(links.near === undefined
@@ -105,11 +106,11 @@ function scriptEnvironment(
         ]),
   ];
   return {
-    entries: [...withoutVariables(launch.scriptEnvironment, stale), ...numbers.map(({ text }) => text)],
-    steps: [...opened.map(({ open }) => open), ...numbers.flatMap(({ steps }) => steps)],
+    entries: [...withoutVariables(launch.scriptEnvironment, stale), ...map(numbers, ({ text }) => text)],
+    steps: [...map(opened, ({ open }) => open), ...flatMap(numbers, ({ steps }) => steps)],
   };
 }
 
 function allNamespaceVariables(): string[] {
-  return Object.values(namespaceKinds).map(({ file }) => namespaceVariable(file));
+  return map(Object.values(namespaceKinds), ({ file }) => namespaceVariable(file));
 }
