@@ -14,6 +14,7 @@ import {
   when,
 } from "../program/steps.ts";
 import { MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_NOSIGNAL, SCM_RIGHTS, SOL_SOCKET } from "../sys/constants.ts";
+import { ECONNRESET, EPIPE } from "../sys/errno.ts";
 import { cmsghdr, iovec, msghdr } from "../sys/structs.ts";
 
 const descriptorBytes = 4;
@@ -49,10 +50,15 @@ export function receiveDescriptors(
     store(message, msghdr.offset("msg_control"), 8, at(control)),
     // Not a byte more: what is only there for alignment would take another descriptor.
     store(message, msghdr.offset("msg_controllen"), 8, length),
-    call("recvmsg", [socket, message, MSG_CMSG_CLOEXEC], what, { into: bytes, retry: true }),
+    call("recvmsg", [socket, message, MSG_CMSG_CLOEXEC], what, {
+      into: bytes,
+      retry: true,
+      accept: whenClosed ? [ECONNRESET] : [],
+    }),
+    ...(whenClosed ? [when(bytes, "<=", 0, whenClosed)] : []),
     load(received, message, msghdr.offset("msg_controllen"), 8),
     when(received, "==", 0, [
-      when(bytes, "==", 0, whenClosed ?? [wrong("the other end is closed")]),
+      when(bytes, "==", 0, [wrong("the other end is closed")]),
       wrong("a message without descriptors"),
     ]),
     load(flags, message, msghdr.offset("msg_flags"), 4),
@@ -68,8 +74,17 @@ export function receiveDescriptors(
   ]);
 }
 
-/** Sends descriptors in one message with one byte, for `receiveDescriptors`. They stay open here. */
-export function sendDescriptors(socket: Variable, descriptors: readonly Variable[], what: string): Step {
+/**
+ * Sends descriptors in one message with one byte, for `receiveDescriptors`. They stay open here. `whenClosed` is as
+ * there.
+ */
+export function sendDescriptors(
+  socket: Variable,
+  descriptors: readonly Variable[],
+  what: string,
+  whenClosed?: readonly Step[],
+): Step {
+  const sent = variable("sent");
   const length = cmsghdr.size + descriptorBytes * descriptors.length;
   const data = area("message byte", alignment);
   const control = area("control message", Math.ceil(length / alignment) * alignment);
@@ -88,6 +103,10 @@ export function sendDescriptors(socket: Variable, descriptors: readonly Variable
     ...descriptors.map((fd, index) =>
       store(control, cmsghdr.size + descriptorBytes * index, descriptorBytes, fd),
     ),
-    call("sendmsg", [socket, message, MSG_NOSIGNAL], what),
+    call("sendmsg", [socket, message, MSG_NOSIGNAL], what, {
+      into: sent,
+      accept: whenClosed ? [EPIPE, ECONNRESET] : [],
+    }),
+    ...(whenClosed ? [when(sent, "<", 0, whenClosed)] : []),
   ]);
 }

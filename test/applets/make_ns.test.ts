@@ -420,7 +420,7 @@ describe("pins", () => {
       "u=link",
       "openat2: link: ELOOP (Too many levels of symbolic links); hint: the path has a symlink in it, or is one, where none is allowed",
     ],
-    "a directory": ["u=dir", "bind: dir: ENOTDIR (Not a directory)"],
+    "a directory": ["u=dir", "mount: dir: ENOTDIR (Not a directory)"],
   };
   for (const [name, [pin, line]] of Object.entries(failing)) {
     test(`${name}: refused, and the others are taken back`, () => {
@@ -452,7 +452,7 @@ describe("pins", () => {
         `cd ${directory}; mount --make-rshared /; ctrtool make_ns -m --pin m=mnt; echo $?; ls`,
       );
       expect(stdout).toBe("125\n");
-      expect(stderr).toMatch(/^ctrtool make_ns: bind: mnt: EINVAL [^\n]*private[^\n]*\n$/);
+      expect(stderr).toMatch(/^ctrtool make_ns: mount: mnt: EINVAL [^\n]*private[^\n]*\n$/);
     });
   });
 });

@@ -206,6 +206,30 @@ const scenarios: readonly Scenario[] = [
     harmless: /^0 close_range#0 EPERM$/,
   },
   {
+    name: "make_ns with everything but pins",
+    words: [
+      ...["make_ns", "-U", "-m", "-n", "-i", "-u", "-C", "-T", "--uid-map=0.0.10", "--gid-map=0.0.10"],
+      ...["--projid-map=0.0.10", "-Hinside", "--domainname=inside", "--monotonic=5", "--shm=0x10:4096"],
+      ...["--cgroup-dir=/sys/fs/cgroup/freezer", "-d", "-x", "echo host", "-y", "echo inside", ...target],
+    ],
+    output: "host\ninside\nran\n",
+    // Ids that are not mapped, and groups that may not be changed, stay.
+    harmless: /^1 setgroups#0 EPERM$/,
+  },
+  {
+    name: "make_ns that pins",
+    setup: "rm -f net uts",
+    words: ["make_ns", "-n", "-u", "--pin=n=net", "--pin=u=uts", ...target],
+    output: "ran\n",
+  },
+  {
+    name: "make_ns as an ordinary user",
+    words: ["make_ns", ...mapped.slice(0, -1), "-n", "-T", "--boottime=5", "-d", "-y", "true", ...target],
+    ordinary: true,
+    output: "ran\n",
+    harmless: /^1 setgroups#0 EPERM$/,
+  },
+  {
     name: "ppid_check",
     words: [
       ...["ppid_check", "-b", "usr1", "-u", "usr2", "-i", "hup", "-D", "int", "-r", "-d", "term", "-n"],
@@ -289,7 +313,7 @@ async function run({ words, ordinary, setup }: Scenario, call?: Call, errno = 0)
 }
 
 /** Calls that wait, and are therefore the ones that a signal interrupts. */
-const repeated = new Set(["read", "wait4", "flock"]);
+const repeated = new Set(["read", "recvmsg", "wait4", "flock"]);
 
 /** Steps that go by another name than that of their call. */
 const labels: Readonly<Record<string, readonly string[]>> = {

@@ -7,7 +7,7 @@
  */
 import { area, call, exit, group, type Step, type Variable, variable, when } from "../../program/steps.ts";
 import { CLONE_NEWTIME, CLONE_NEWUSER, O_CLOEXEC, O_RDONLY, PR_SET_DUMPABLE } from "../../sys/constants.ts";
-import { ECONNRESET, EINVAL, EPERM } from "../../sys/errno.ts";
+import { ECONNRESET, EINVAL, EPERM, EPIPE } from "../../sys/errno.ts";
 import type { Given } from "../../sys/given.ts";
 import { joinCgroup } from "../cgroups.ts";
 import { exec, execution } from "../exec.ts";
@@ -29,6 +29,9 @@ import { handedOn, type MadeLetter, madeKinds, type Request } from "./request.ts
 
 /** Exit status after a failure of ours. */
 export const makeFailure = 125;
+
+/** The caller's side has said why, or cannot any more. */
+const callerEnded = [exit(makeFailure)];
 
 /** What the socket pair between the two is called in messages. */
 export const channelName = "the channel of maker and helper";
@@ -56,7 +59,7 @@ export function helperSteps(request: Request, channel: Variable, given: Given): 
               ...restoreInherited(given),
               ...exec(execution(words, given.environment)),
             ]),
-            tell(channel),
+            ...tell(channel, callerEnded),
           ],
     ),
     // A byte or the end: there is nothing more to do.
@@ -73,7 +76,7 @@ function enterOwner({ owner }: Request, process: Variable, channel: Variable): S
     case "new":
       return [
         call("unshare", [CLONE_NEWUSER], "a new user namespace"),
-        sendDescriptors(channel, [process], channelName),
+        sendDescriptors(channel, [process], channelName, callerEnded),
         ...awaitWord(channel),
         untraceable(),
         becomeRoot(),
@@ -127,6 +130,7 @@ function openAndSend(letters: readonly MadeLetter[], process: Variable, channel:
       channel,
       opened.map(({ fd }) => fd),
       channelName,
+      callerEnded,
     ),
   ];
 }
@@ -144,12 +148,15 @@ function awaitWord(channel: Variable): Step[] {
       retry: true,
       accept: [ECONNRESET],
     }),
-    // The caller's side has ended, and has said why, or cannot any more.
-    when(bytes, "<=", 0, [exit(makeFailure)]),
+    when(bytes, "<=", 0, callerEnded),
   ];
 }
 
-/** One byte: go on, or done. */
-export function tell(channel: Variable): Step {
-  return call("write", [channel, "!", 1], channelName);
+/** One byte: go on, or done. `whenClosed` is done if nobody is at the other end any more; it must not go on. */
+export function tell(channel: Variable, whenClosed: readonly Step[]): Step[] {
+  const written = variable("written");
+  return [
+    call("write", [channel, "!", 1], channelName, { into: written, accept: [EPIPE, ECONNRESET] }),
+    when(written, "<", 0, whenClosed),
+  ];
 }

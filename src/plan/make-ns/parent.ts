@@ -111,24 +111,25 @@ function withHelper(request: Request, session: Session, given: Given): Step[] {
     ...request.scripts.flatMap(({ context, words }) =>
       context === "host"
         ? runScript(words[0], executeWithDescriptors(words, [numberText("", session.helper)], session, given))
-        : [tell(session.near), ...awaitScript(session)],
+        : [...tell(session.near, ended), ...awaitScript(session)],
     ),
     ...(owner.form === "existing" && owner.entry.close && owner.entry.target.form === "descriptor"
       ? [call("close", [owner.entry.target.fd], owner.text)]
       : []),
-    tell(session.near),
+    ...tell(session.near, ended),
     ...waitForHelper(session),
   ];
 }
 
 function writeMaps({ owner }: Request, session: Session): Step[] {
   if (owner.form !== "new") return [];
+  const ended = helperEnded(session);
   const process = variable("helper's directory in /proc");
   return [
-    receiveDescriptors(session.near, [process], channelName, helperEnded(session)),
+    receiveDescriptors(session.near, [process], channelName, ended),
     ...writeIdMaps(process, owner.maps),
     call("close", [process], "the helper's directory in /proc"),
-    tell(session.near),
+    ...tell(session.near, ended),
   ];
 }
 

@@ -12,7 +12,7 @@ import {
 } from "../../sys/constants.ts";
 import { EEXIST, EINVAL, ENOENT } from "../../sys/errno.ts";
 import { unmount } from "../mounts.ts";
-import { closeAll, insideDirectory, openParent, openPath, splitPath } from "../paths.ts";
+import { closeAll, openParent, openPath, splitPath } from "../paths.ts";
 import { openProcess } from "../proc.ts";
 import { numberText } from "../text.ts";
 import type { MadeLetter, Pin } from "./request.ts";
@@ -28,6 +28,7 @@ export interface Pinning {
 }
 
 const newFileMode = 0o444;
+const descriptors = "/proc/self/fd/";
 
 /** How a namespace is pinned; `namespace` is a descriptor of it by the time it is mounted. */
 export function pinning({ letter, path }: Pin, namespace: Variable): Pinning {
@@ -35,7 +36,7 @@ export function pinning({ letter, path }: Pin, namespace: Variable): Pinning {
   const [file, made] = [variable("new file"), variable(`made ${path}`)];
   const [process, mounted] = [variable("own directory in /proc"), variable(`mounted ${path}`)];
   // By mount(2), since move_mount(2) takes no mount of a mount namespace.
-  const [source, place] = [numberText("fd/", namespace), numberText("fd/", target)];
+  const [source, place] = [numberText(descriptors, namespace), numberText(descriptors, target)];
   const parent = openParent(splitPath(path), directory, { symlinks: "follow" });
   const { entry } = parent;
   const create = O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC;
@@ -53,12 +54,7 @@ export function pinning({ letter, path }: Pin, namespace: Variable): Pinning {
       openProcess("self", process),
       ...source.steps,
       ...place.steps,
-      ...insideDirectory(process, [
-        call("mount", [source.text, place.text, 0, MS_BIND, 0], path, {
-          label: "bind",
-          hints: hintsFor(letter),
-        }),
-      ]),
+      call("mount", [source.text, place.text, 0, MS_BIND, 0], path, { hints: hintsFor(letter) }),
       set(mounted, 1),
       ...closeAll([process, target]),
     ],
