@@ -7,7 +7,7 @@
 # Both are programs for socket activation (LISTEN_FDS), which know nothing of namespaces. Works as root, and as
 # an ordinary user.
 set -eu
-export CTRTOOL="${CTRTOOL:-ctrtool}" service relay
+export CTRTOOL="${CTRTOOL:-ctrtool}" service relay start
 
 # A service of the host. Its socket is descriptor 3.
 service='
@@ -37,17 +37,20 @@ for count in range(2):
     inside.close()
 '
 
+# Run with the sockets, which listen by then; the relay need not have started for somebody to connect.
+start='
+  "$CTRTOOL" set_fds --listen --names tcp,unix \
+    --fds-from-env :CTRTOOL_NS_OPEN_FILE_FD_0,:CTRTOOL_NS_OPEN_FILE_FD_1 python3 -c "$relay" &
+'
+
 # Run while the container waits; $2 is an open descriptor of its directory in /proc, which no later process of
-# the same number can be taken for.
+# the same number can be taken for. The loopback device is still down, hence the flag f.
 prepare='
-  set -e
   net=/proc/self/fd/$2/ns/net
-  "$CTRTOOL" ns_open_file \
-    -n -N "$net" -U -6 ::1,80,a -l 0 \
+  exec "$CTRTOOL" ns_open_file \
+    -n -N "$net" -U -6 ::1,80,af -l 0 \
     -n -N "$net" -U -P @relay -l 0 \
-    "$CTRTOOL" set_fds --listen --names tcp,unix \
-    --fds-from-env :CTRTOOL_NS_OPEN_FILE_FD_0,:CTRTOOL_NS_OPEN_FILE_FD_1 \
-    python3 -c "$relay" &
+    sh -c "$start"
 '
 
 program='
@@ -65,13 +68,7 @@ echo "processes:" /proc/[0-9]*
 '
 
 "$CTRTOOL" ns_open_file -n -4 127.0.0.1,8080,a -l 0 \
-  "$CTRTOOL" set_fds --listen --fds-from-env :CTRTOOL_NS_OPEN_FILE_FD_0 python3 -c "$service" &
-# Until it listens: its socket, in the kernel's notation.
-for try in $(seq 200); do
-  grep -q ': 0100007F:1F90 00000000:0000 0A ' /proc/net/tcp && break
-  sleep 0.05
-done
+  sh -c '"$CTRTOOL" set_fds --listen --fds-from-env :CTRTOOL_NS_OPEN_FILE_FD_0 python3 -c "$service" &'
 
 "$CTRTOOL" launcher -Uimnpuwg --uid-map="0.$(id -u).1" --gid-map="0.$(id -g).1" --disable-setgroups \
   -t -d -x "$prepare" sh -c "$program"
-wait
