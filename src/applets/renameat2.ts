@@ -37,6 +37,7 @@ import {
 } from "../sys/constants.ts";
 import { EBUSY, EEXIST, EINVAL, EISDIR, ENOSYS, ENOTDIR, ENOTEMPTY, EPERM, EXDEV } from "../sys/errno.ts";
 import type { Given } from "../sys/given.ts";
+import { filter, flatMap, map } from "../sys/lists.ts";
 import { statx } from "../sys/structs.ts";
 
 export const spec = defineSpec({
@@ -105,7 +106,7 @@ function flagsOf({ exchange, whiteout, noReplace }: Options): number {
 
 /** A descriptor that is not open is wrong usage, also where an absolute name has no use for it. */
 function checkOpen(specs: readonly (DescriptorSpec | WorkingDirectory | undefined)[], given: Given): Step[] {
-  return specs.flatMap((directory) => {
+  return flatMap(specs, (directory) => {
     if (directory === undefined || directory.form === "cwd") return [];
     const fd = resolveDescriptor(directory, given);
     return [call("fcntl", [fd, F_GETFD, 0], `descriptor ${fd}`, { status: spec.usageStatus })];
@@ -138,7 +139,7 @@ function explainFailure(error: Variable, sides: readonly [Side, Side], hints: Hi
   const [source, target] = sides;
   return [
     compute(errno, 0, "sub", error),
-    ...sides.flatMap(({ role, name, directory, path }) => [
+    ...flatMap(sides, ({ role, name, directory, path }) => [
       call("statx", [directory, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, facts], `${role} "${name}"`, {
         into: found,
         accept: "any",
@@ -150,7 +151,7 @@ function explainFailure(error: Variable, sides: readonly [Side, Side], hints: Hi
 }
 
 function hintsOf({ exchange, whiteout, noReplace }: Options): Hints {
-  const names = [exchange && "-x", whiteout && "-w", noReplace && "-n"].filter((name) => name !== false);
+  const names = filter([exchange && "-x", whiteout && "-w", noReplace && "-n"], (name) => name !== false);
   const below = "one of the names is below the other";
   const used = names.join(" and ");
   return {
@@ -169,7 +170,7 @@ function hintsOf({ exchange, whiteout, noReplace }: Options): Hints {
 export function plan({ options, operands: [source, target] }: Input<typeof spec>, given: Given): Program {
   const flags = flagsOf(options);
   const directories = [options.sourceDirectory, options.targetDirectory] as const;
-  const [from, to] = directories.map((directory) =>
+  const [from, to] = map(directories, (directory) =>
     directory ? resolveDescriptor(directory, given) : AT_FDCWD,
   );
   const sides: [Side, Side] = [
@@ -210,7 +211,7 @@ function renameSynced(sides: readonly [Side, Side], flags: number, options: Opti
     ...target.steps,
     ...rename([source.side, target.side], flags, options),
     // The target's first: in a crash between the two, a file with both names is better than one with none.
-    ...[target, source].map(({ side }) =>
+    ...map([target, source], ({ side }) =>
       call("fsync", [side.directory], `directory of ${side.role} "${side.name}"`),
     ),
   ];

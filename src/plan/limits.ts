@@ -1,5 +1,6 @@
 /** Resource limits of a process: prlimit(2). */
 import { area, call, type Step, store, type Value, variable, when } from "../program/steps.ts";
+import { flatMap } from "../sys/lists.ts";
 import { rlimit64 } from "../sys/structs.ts";
 
 /** A side that is not given stays as it is. */
@@ -18,7 +19,7 @@ export function setLimits(
   refused: readonly Step[] = [],
 ): Step[] {
   const result = variable("result");
-  return limits.flatMap(({ resource, soft, hard }) => {
+  return flatMap(limits, ({ resource, soft, hard }) => {
     const both = area("limits", rlimit64.size);
     const what = `limit ${resource}`;
     return [

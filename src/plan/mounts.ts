@@ -72,6 +72,7 @@ import {
   PROC_SUPER_MAGIC,
 } from "../sys/constants.ts";
 import { EINVAL, EPERM } from "../sys/errno.ts";
+import { flatMap, map } from "../sys/lists.ts";
 import { mount_attr } from "../sys/structs.ts";
 import { readFileSystem } from "./file-facts.ts";
 import { type MountOption, mountOptions, optionLimit } from "./mount-data.ts";
@@ -280,7 +281,7 @@ export function fileSystemOptions({
   if (type.includes(".") || flags & classicFlags || !sourceFits) return undefined;
   const given = mountOptions(type, data);
   if (given === undefined) return undefined;
-  const set = superblockOptions.filter(([flag]) => flags & flag).map(([, name]) => ({ name }));
+  const set = flatMap(superblockOptions, ([flag, name]) => (flags & flag ? [{ name }] : []));
   return [...set, ...given];
 }
 
@@ -300,7 +301,7 @@ export function newFileSystem(
   return group(`a new ${type}, detached`, [
     call("fsopen", [type, FSOPEN_CLOEXEC], what, { into: context, label: `fsopen ${type}` }),
     configure("source", source),
-    ...options.map(({ name, value }) => configure(name, value)),
+    ...map(options, ({ name, value }) => configure(name, value)),
     call("fsconfig", [context, FSCONFIG_CMD_CREATE, 0, 0, 0], what, { label: `fsconfig ${type}` }),
     call("fsmount", [context, FSMOUNT_CLOEXEC, addedAttributes(flags).set], what, { into: mount }),
     ...closeAll([context]),
