@@ -76,7 +76,6 @@ export function makeNamespaces(request: Request, given: Given): Step[] {
         ...pins.flatMap(({ open }) => open),
         openSocketPair(SOCK_SEQPACKET, [session.near, session.far], channelName),
         startHelper(request, session, given),
-        call("close", [session.far], channelName),
         set(session.helperLives, 1),
         attempt(withHelper(request, session, given), endHelper(session), "fail"),
         ...pins.flatMap(({ mount }) => mount),
@@ -105,6 +104,7 @@ function withHelper(request: Request, session: Session, given: Given): Step[] {
   const { owner } = request;
   const ended = helperEnded(session);
   return [
+    call("close", [session.far], channelName),
     ...writeMaps(request, session),
     receiveDescriptors(session.near, [...session.namespaces.values()], channelName, ended),
     ...session.entries.flatMap(({ steps }) => steps),
@@ -168,7 +168,7 @@ function helperEnded(session: Session): Step[] {
   return [...waitForHelper(session), fail({ step: "helper", what: "it has ended too early" })];
 }
 
-/** The helper waits for us, whatever it has executed is its own child and ends before it is waited for. */
+/** After a failure of ours. Nothing is lost by SIGKILL: all that the helper has made ends with it. */
 function endHelper({ near, helper, helperLives }: Session): Step[] {
   return [
     call("close", [near], channelName, { accept: "any" }),
