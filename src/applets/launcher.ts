@@ -290,6 +290,11 @@ export const spec = defineSpec({
     },
 
     wait: { short: "w", long: "wait", help: "wait for the program and return its status" },
+    forwardSignals: {
+      long: "forward-signals",
+      added: true,
+      help: "with -w: pass signals on to the program, once each (a terminal's relay does so anyway)",
+    },
     fork: { long: "fork", help: "fork once more; the first process waits" },
     forkDaemon: { long: "fork-daemon", help: "fork once more; the first process exits" },
     noExec: { long: "no-exec", help: "set everything up and exit" },
@@ -426,6 +431,7 @@ function newProcess(
     scriptEnvironment: given.environment,
     ...(channel === undefined ? {} : { channel }),
     wait: options.wait || options.noExec || channel !== undefined,
+    forwardSignals: options.forwardSignals,
     ...(options.status === undefined ? {} : { status: options.status }),
   };
 }
@@ -586,6 +592,7 @@ function checkTogether(options: Options): void {
     (options.ttyUid !== undefined || options.ttyGid !== undefined) && !options.allocTty && !options.allocPipe,
     "--tty-owner-uid and --tty-owner-gid need --alloc-tty or --alloc-pipe",
   );
+  refuse(options.forwardSignals && !options.wait, "--forward-signals needs --wait");
   refuse(
     new Set(options.closeDescriptors).size < options.closeDescriptors.length,
     "--close-fd twice with one FD",
@@ -614,6 +621,7 @@ function refuseInPlace(options: Options): void {
     [options.execAnonymous, "exec-anon-fd"],
     [options.intoCgroup !== undefined, "into-cgroup"],
     [options.status !== undefined, "status-fd"],
+    [options.forwardSignals, "forward-signals"],
     [options.allocTty, "alloc-tty"],
     [options.allocPipe, "alloc-pipe"],
   ];

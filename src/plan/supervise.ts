@@ -15,7 +15,7 @@ const allSignals = (1n << 64n) - 1n;
 const notForwarded = [SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT];
 const forwarded = notForwarded.reduce((set, signal) => set & ~(1n << BigInt(signal - 1)), allSignals);
 
-/** Keeps signals for `forwardAndWait`; to be done before the child exists, so that none is lost. */
+/** Keeps signals for `forwardAndWait`; to be done before the child can be meant by them, so that none is lost. */
 export function holdSignals(): Step {
   return setMask(SIG_BLOCK, forwarded);
 }
@@ -34,22 +34,19 @@ export function forwardAndWait(pid: Variable, what: string, into: Variable, shar
   const forward = [call("kill", [pid, signal], what, { accept: "any" })];
   return [
     loop([
+      // First: it may have ended before signals were held.
+      call("wait4", [pid, status, WNOHANG, 0], what, { into: ended }),
+      when(ended, "==", pid, [leave]),
       call("rt_sigtimedwait", [sigset.pack({ mask: forwarded }), info, 0, signalBytes], "a signal", {
         into: signal,
         accept: [EINTR],
       }),
-      when(
-        signal,
-        "==",
-        SIGCHLD,
-        [call("wait4", [pid, status, WNOHANG, 0], what, { into: ended }), when(ended, "==", pid, [leave])],
-        [
-          when(signal, ">", 0, [
-            load(code, info, siginfo.offset("si_code"), 4),
-            ...(sharesTerminal ? [when(code, "!=", SI_KERNEL, forward)] : forward),
-          ]),
-        ],
-      ),
+      when(signal, ">", 0, [
+        when(signal, "!=", SIGCHLD, [
+          load(code, info, siginfo.offset("si_code"), 4),
+          ...(sharesTerminal ? [when(code, "!=", SI_KERNEL, forward)] : forward),
+        ]),
+      ]),
     ]),
     ...decodeStatus(status, into, variable("fatal signal")),
   ];

@@ -490,6 +490,20 @@ describe("program", () => {
       "ctrtool launcher -w --status-fd=7 -d -x 'ls /proc/self/fd | wc -l' ls /proc/self/fd 7>/dev/null";
     expect(script(leaks).stdout).toBe("5\n0\n1\n2\n3\n");
   });
+  test("--forward-signals passes each signal on once, and the status comes out", () => {
+    const command =
+      "trap 'echo term' TERM; trap 'echo usr1' USR1; trap 'exit 5' USR2; echo ready; for i in $(seq 100); do sleep 0.05; done";
+    const text = `"$CTRTOOL" launcher -w -p --forward-signals bash -c "${command.replaceAll("$", "\\$")}" >out & pid=$!
+      until grep -q ready out 2>/dev/null; do sleep 0.02; done
+      for signal in TERM USR1 USR2; do kill -$signal $pid; sleep 0.2; done
+      wait $pid; echo $?; cat out`;
+    inDirectory((directory) =>
+      expect(script(`cd ${directory}; ${text}`).stdout).toBe("5\nready\nterm\nusr1\n"),
+    );
+    expect(launch(["-w", "--forward-signals"], ["/nonexistent"]).status).toBe(127);
+    expect(launch(["-w", "--forward-signals"], ["true"]).status).toBe(0);
+    expect(launch(["--forward-signals"], ["true"])).toMatchObject({ status: 125, stdout: "" });
+  });
   test("--no-exec sets up and ends", () => {
     inDirectory((directory) => {
       const pid = join(directory, "pid");

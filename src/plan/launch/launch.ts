@@ -106,6 +106,8 @@ export interface Launch {
   /** The environment of the script, before what only the launch knows. */
   readonly scriptEnvironment: readonly string[];
   readonly wait: boolean;
+  /** While waiting, signals are passed on to the first process. */
+  readonly forwardSignals: boolean;
   /** A given descriptor that is told of the launch's events, in lines of JSON. */
   readonly status?: number;
 }

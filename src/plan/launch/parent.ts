@@ -61,6 +61,7 @@ import { namespaceFlags } from "../namespaces.ts";
 import { openPipe, openSocketPair, type Pipe } from "../pipe.ts";
 import { restoreEffective } from "../privileges.ts";
 import { openProcess } from "../proc.ts";
+import { forwardAndWait, holdSignals } from "../supervise.ts";
 import { reap, waitFor } from "../wait.ts";
 import { type LaunchChannel, launchChannel } from "./channel.ts";
 import { inChild, type Links } from "./child.ts";
@@ -305,6 +306,7 @@ function prepare(
         ? becomeScript(launch, script, links, given)
         : runLaunchScript(launch, script, links, given)),
     ...(channel?.prepare ?? []),
+    ...(launch.forwardSignals ? [holdSignals()] : []),
     ...release(session),
   ];
 }
@@ -404,7 +406,12 @@ function outcome(launch: Launch, session: Session, channel: LaunchChannel | unde
     retry: true,
   });
   const running = listener === undefined ? [] : [when(bytes, "==", 0, [tell(listener, "running")])];
-  const wait = channel?.run ?? waitFor(session.pid, "the first process", status);
+  const what = "the first process";
+  const wait =
+    channel?.run ??
+    (launch.forwardSignals
+      ? forwardAndWait(session.pid, what, status, !launch.inside.newSession)
+      : waitFor(session.pid, what, status));
   if (launch.wait) {
     return [
       // The terminal stays as it is until the program is there to use it.
