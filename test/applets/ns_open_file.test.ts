@@ -698,7 +698,7 @@ describe("files", () => {
   });
 
   test("of another PID namespace, where its /proc has a self", () => {
-    const start = background("pidns", "unshare -mpf --mount-proc", ":");
+    const start = background("pidns", "unshare -mpf --kill-child --mount-proc", ":");
     const text = `${start}
       inner=$(pgrep -P $pidns)
       ctrtool ns_open_file -m --nsenter mp//proc/$inner -P /proc/self -O path echo found

@@ -256,7 +256,7 @@ describe("what the options do", () => {
 
   test("processes in another PID namespace", () => {
     const text = `
-      exec 8< <(exec 2>&-; exec unshare -pf sh -c 'echo; exec sleep 60 >&-'); unshare=$!; read _ <&8
+      exec 8< <(exec 2>&-; exec unshare -pf --kill-child sh -c 'echo; exec sleep 60 >&-'); unshare=$!; read _ <&8
       outer=$(pgrep -P $unshare)
       exec 9</proc/$outer/ns/pid
       ctrtool pidfd_ctl -2 9 --pid-in 1 --print-pid --print-pid-in --signal kill --poll=5000 | sed "s/^$outer$/outer/"
