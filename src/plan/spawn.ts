@@ -23,11 +23,12 @@ import {
   SIGCHLD,
   SIGKILL,
 } from "../sys/constants.ts";
-import { EBADF, ECHILD, EINVAL, ENOSYS } from "../sys/errno.ts";
+import { EBADF, EINVAL, ENOSYS } from "../sys/errno.ts";
 import { clone_args } from "../sys/structs.ts";
 import { type Execution, exec } from "./exec.ts";
 import { type Inherited, restoreInherited, setAction } from "./inherit.ts";
 import { type NamespaceLetter, namespaceFlags } from "./namespaces.ts";
+import { reap } from "./wait.ts";
 
 /** How a child differs from its parent. */
 export interface Birth {
@@ -118,6 +119,6 @@ const cgroupHints = {
 function kill(pid: Variable, pidfd: Variable): Step[] {
   return [
     call("pidfd_send_signal", [pidfd, SIGKILL, 0, 0], "the child", { accept: "any" }),
-    call("wait4", [pid, 0, 0, 0], "the child", { retry: true, accept: [ECHILD] }),
+    reap(pid, "the child"),
   ];
 }

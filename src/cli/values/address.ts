@@ -3,7 +3,7 @@ import { type AddressOption, addressOptions, type IpAddress, type RawAddress } f
 import { AF_INET, AF_INET6, IFNAMSIZ } from "../../sys/constants.ts";
 import { clipped, quote, UsageError } from "../failure.ts";
 import { readNumber, U32_MAX } from "./number.ts";
-import { type Reader, reader } from "./reader.ts";
+import { type Reader, readBy, reader } from "./reader.ts";
 
 const highestPort = 0xffffn;
 const highestByte = 255;
@@ -86,10 +86,7 @@ function readScope(scope: string | undefined, numeric: boolean): number | string
     return undefined;
   }
   if (numeric) return Number(readNumber(scope, "c", BigInt(U32_MAX)));
-  if (scope === "" || scope.length >= IFNAMSIZ) {
-    throw new UsageError(`${quote(scope)} cannot be the name of an interface (1 to ${IFNAMSIZ - 1} bytes)`);
-  }
-  return scope;
+  return readBy(interfaceName, scope);
 }
 
 function ipAddress(family: IpAddress["family"]): Reader<IpAddress> {
