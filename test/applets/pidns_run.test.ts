@@ -44,7 +44,7 @@ describe("pidns_run", () => {
     }
     expect(ctrtool(["pidns_run", "/nonexistent"])).toMatchObject({ status: 127, stdout: "" });
     expect(ctrtool(["pidns_run", "/etc/passwd"])).toMatchObject({ status: 126, stdout: "" });
-    const killed = "\"$CTRTOOL\" pidns_run sleep 60 & sleep 0.3; pkill -KILL -P $!; wait $!; echo $?";
+    const killed = '"$CTRTOOL" pidns_run sleep 60 & sleep 0.3; pkill -KILL -P $!; wait $!; echo $?';
     expect(script(killed).stdout).toBe("137\n");
   });
   test("signals to the caller reach the command, once each", () => {
