@@ -7,7 +7,6 @@
  */
 import {
   area,
-  at,
   call,
   compose,
   compute,
@@ -19,12 +18,10 @@ import {
   load,
   type Step,
   set,
-  store,
   type Value,
   type Variable,
   variable,
   when,
-  words,
 } from "../program/steps.ts";
 import {
   AF_UNIX,
@@ -33,9 +30,6 @@ import {
   CLONE_NEWNS,
   CLONE_NEWUSER,
   F_DUPFD_CLOEXEC,
-  MSG_CMSG_CLOEXEC,
-  MSG_DONTWAIT,
-  MSG_NOSIGNAL,
   NSFS_MAGIC,
   O_CLOEXEC,
   O_NOCTTY,
@@ -43,18 +37,16 @@ import {
   O_RDONLY,
   PR_SET_DUMPABLE,
   PR_SET_PDEATHSIG,
-  SCM_RIGHTS,
   SIGCHLD,
   SIGKILL,
   SOCK_CLOEXEC,
   SOCK_SEQPACKET,
-  SOL_SOCKET,
 } from "../sys/constants.ts";
-import { EINVAL, EMFILE, EPERM } from "../sys/errno.ts";
-import { cmsghdr } from "../sys/structs.ts";
+import { EINVAL, EPERM } from "../sys/errno.ts";
 import { readFileSystem } from "./file-facts.ts";
 import { type Descriptor, openOwner, requireKind, requireProcess } from "./handles.ts";
 import { type Entry, enter } from "./namespaces.ts";
+import { receiveDescriptors, sendDescriptors } from "./receive.ts";
 import { waitFor } from "./wait.ts";
 
 /** What says where to go: the file of a namespace, a descriptor of a namespace or a process, or a process. */
@@ -110,7 +102,7 @@ export function doElsewhere(
     // Forgotten with the change of credentials that a user namespace brings.
     endWithParent(what),
     ...work.steps,
-    send(work.results, far, what),
+    sendDescriptors(far, work.results, what),
   ];
   return group(`${what}: in a child`, [
     ...handle.steps,
@@ -135,7 +127,7 @@ export function doElsewhere(
     ...waitFor(child, what, status),
     when(status, "==", childFailure, [fail({ step: "child", what, silent: true })]),
     when(status, ">", killed, childKilled(what, status)),
-    ...receive(near, into, what),
+    receiveDescriptors(near, into, what),
     call("close", [near], what),
     ...handle.close,
   ]);
@@ -300,43 +292,5 @@ function enterOwner(fd: Variable, what: string, because: string): Step[] {
       },
     }),
     call("close", [owner], name),
-  ];
-}
-
-/** A message with room for descriptors, and its parts. */
-function message(count: number) {
-  const length = cmsghdr.size + count * fdBytes;
-  const content = { cmsg_len: length, cmsg_level: SOL_SOCKET, cmsg_type: SCM_RIGHTS };
-  // CMSG_SPACE: a multiple of 8.
-  const space = Math.ceil(length / 8) * 8;
-  const control = new Uint8Array(space);
-  control.set(cmsghdr.pack(content));
-  const controlArea = area("descriptors sent", control);
-  const data = words([at(area("byte sent", 8)), 1]);
-  // struct msghdr has a word for each of its fields.
-  const header = words([0, 0, data, 1, at(controlArea), space, 0]);
-  return { header, control: controlArea, length };
-}
-
-function send(descriptors: readonly Variable[], to: Variable, what: string): Step {
-  const { header, control } = message(descriptors.length);
-  return folded("send it back", [
-    ...descriptors.map((fd, index) => store(control, cmsghdr.size + index * fdBytes, fdBytes, fd)),
-    call("sendmsg", [to, header, MSG_NOSIGNAL], what),
-  ]);
-}
-
-function receive(from: Variable, into: readonly Variable[], what: string): Step[] {
-  const { header, control, length } = message(into.length);
-  const got = variable("length");
-  return [
-    folded(`receive ${into.map(({ name }) => name).join(", ")}`, [
-      store(control, 0, 8, 0),
-      call("recvmsg", [from, header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT], what),
-      load(got, control, 0, 8),
-      // Those for which there was no number left are dropped by the kernel without an error.
-      when(got, "!=", length, [fail({ step: "recvmsg", what, errno: EMFILE })]),
-      ...into.map((fd, index) => load(fd, control, cmsghdr.size + index * fdBytes, fdBytes)),
-    ]),
   ];
 }

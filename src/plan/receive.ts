@@ -14,7 +14,7 @@ import {
   when,
 } from "../program/steps.ts";
 import { MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_NOSIGNAL, SCM_RIGHTS, SOL_SOCKET } from "../sys/constants.ts";
-import { ECONNRESET, EPIPE } from "../sys/errno.ts";
+import { ECONNRESET, EMFILE, EPIPE } from "../sys/errno.ts";
 import { cmsghdr, iovec, msghdr } from "../sys/structs.ts";
 
 const descriptorBytes = 4;
@@ -56,14 +56,19 @@ export function receiveDescriptors(
       accept: whenClosed ? [ECONNRESET] : [],
     }),
     ...(whenClosed ? [when(bytes, "<=", 0, whenClosed)] : []),
+    load(flags, message, msghdr.offset("msg_flags"), 4),
+    compute(flags, flags, "and", MSG_CTRUNC),
+    when(flags, "!=", 0, [
+      // Those for which there is no number left are dropped by the kernel without an error.
+      load(received, control, cmsghdr.offset("cmsg_len"), 8),
+      when(received, "!=", length, [fail({ step: "recvmsg", what, errno: EMFILE })]),
+      wrong("more descriptors than were asked for"),
+    ]),
     load(received, message, msghdr.offset("msg_controllen"), 8),
     when(received, "==", 0, [
       when(bytes, "==", 0, [wrong("the other end is closed")]),
       wrong("a message without descriptors"),
     ]),
-    load(flags, message, msghdr.offset("msg_flags"), 4),
-    compute(flags, flags, "and", MSG_CTRUNC),
-    when(flags, "!=", 0, [wrong("more descriptors than were asked for")]),
     load(kind, control, cmsghdr.offset("cmsg_level"), 4),
     when(kind, "!=", SOL_SOCKET, [wrong("not a message with descriptors")]),
     load(kind, control, cmsghdr.offset("cmsg_type"), 4),
