@@ -50,7 +50,7 @@ import {
   SIGCHLD,
   SIGKILL,
 } from "../../sys/constants.ts";
-import { EPERM, ESRCH } from "../../sys/errno.ts";
+import { EPERM, EPIPE, ESRCH } from "../../sys/errno.ts";
 import type { Given } from "../../sys/given.ts";
 import { flatMap } from "../../sys/lists.ts";
 import { clone_args } from "../../sys/structs.ts";
@@ -332,17 +332,22 @@ function scriptLinks(
 function awaitReady(session: Session): Step[] {
   const message = area("message", messageBytes);
   const bytes = variable("bytes");
+  return [
+    call("read", [session.ready.read, message, messageBytes], "the ready pipe", { into: bytes, retry: true }),
+    when(bytes, "!=", messageBytes, childHasEnded(session)),
+    load(session.socketInChild, message, 0, 8),
+  ];
+}
+
+/** The child has closed its end of a pipe too early: it has said why, unless it was killed. */
+function childHasEnded(session: Session): Step[] {
   const status = variable("status");
   const signal = variable("signal");
   return [
-    call("read", [session.ready.read, message, messageBytes], "the ready pipe", { into: bytes, retry: true }),
-    when(bytes, "!=", messageBytes, [
-      ...waitFor(session.pid, "the first process", status, signal),
-      set(session.childLives, 0),
-      when(signal, "!=", 0, [fail({ step: "first process", what: "it was killed before it was ready" })]),
-      fail({ step: "first process", what: "it has said why it failed", status, silent: true }),
-    ]),
-    load(session.socketInChild, message, 0, 8),
+    ...waitFor(session.pid, "the first process", status, signal),
+    set(session.childLives, 0),
+    when(signal, "!=", 0, [fail({ step: "first process", what: "it was killed before it was released" })]),
+    fail({ step: "first process", what: "it has said why it failed", status, silent: true }),
   ];
 }
 
@@ -378,10 +383,14 @@ function writePid(path: string, pid: Variable): Step[] {
 }
 
 function release(session: Session): Step[] {
+  const written = variable("written");
   return [
     call("write", [session.release.write, at(session.releaseWord), 1], "the release pipe", {
       label: "release",
+      into: written,
+      accept: [EPIPE],
     }),
+    when(written, "<", 0, childHasEnded(session)),
     close(session.release.write, "the release pipe"),
   ];
 }
