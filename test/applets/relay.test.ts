@@ -26,7 +26,7 @@ const launch = (...words: string[]) => ctrtool(["launcher", ...words]);
 function typed(words: readonly string[], steps: readonly TerminalStep[], options = {}) {
   const ran = onTerminal(["ctrtool", "launcher", ...words], steps, options);
   expect(ran.problem).toBeNull();
-  expect(ran.modes["after"]).toEqual(ran.modes["before"] ?? []);
+  expect(ran.modes.after).toEqual(ran.modes.before ?? []);
   expect(Object.values(ran.nonblocking)).not.toContain(true);
   return ran;
 }
@@ -174,7 +174,7 @@ describe("a container with a devpts of its own", () => {
     ];
     const ran = onTerminal(command, steps);
     expect({ problem: ran.problem, status: ran.status }).toEqual({ problem: null, status: 7 });
-    expect(ran.modes["after"]).toEqual(ran.modes["before"] ?? []);
+    expect(ran.modes.after).toEqual(ran.modes.before ?? []);
     expect(ran.output).not.toContain("no job control");
   });
   test("as an ordinary user", () => {
@@ -224,7 +224,7 @@ describe("the host's terminal is out of reach", () => {
       ["--alloc-tty", "sh", "-c", "stty -a >/dev/null; stty 300 -cread; echo ready; head -c 1"],
       [...steps, ["send", "\r"]],
     );
-    expect(ran.modes["changed"]?.[2]).toBe(Number(ran.modes["before"]?.[2]));
+    expect(ran.modes.changed?.[2]).toBe(Number(ran.modes.before?.[2]));
   });
 });
 

@@ -49,6 +49,9 @@ static volatile sig_atomic_t late;
 
 static void fatal(const char *what)
 {
+	/* A process can be killed at any time, by its parent for one; its end is seen in the next turn. */
+	if (errno == ESRCH)
+		return;
 	perror(what);
 	exit(99);
 }
@@ -127,8 +130,10 @@ static char *mount_table(void)
 static void at_call(FILE *report, struct process *process, int which, long call, int error)
 {
 	struct __ptrace_syscall_info info;
-	if (ptrace(PTRACE_GET_SYSCALL_INFO, process->pid, sizeof info, &info) <= 0)
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, process->pid, sizeof info, &info) <= 0) {
 		fatal("GET_SYSCALL_INFO");
+		return;
+	}
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
 		fprintf(report, "call %d %llu\n", (int)(process - processes), (unsigned long long)info.entry.nr);
 		if (process - processes == which && process->calls == call) {

@@ -391,7 +391,8 @@ function release(session: Session): Step[] {
       accept: [EPIPE],
     }),
     when(written, "<", 0, childHasEnded(session)),
-    close(session.release.write, "the release pipe"),
+    // The program may run by now: nothing after this may end the launch.
+    call("close", [session.release.write], "the release pipe", { accept: "any" }),
   ];
 }
 
