@@ -61,9 +61,8 @@ export function become(program: Program, given: Given): never {
   const seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
   kernel("fcntl", "seals of the program", memfd, F_ADD_SEALS, seals);
   const { argv, envp } = given.vectors();
-  // Where the sysctl vm.memfd_noexec is 2, this is refused with EACCES.
   const result = tryKernel("execveat", memfd, "", argv, envp, AT_EMPTY_PATH);
-  throw new OperationError("execveat", "the program in a memfd", -result);
+  throw new OperationError("execveat", memfdProblem, -result);
 }
 
 /** A clone of this process that runs a program. */
@@ -119,6 +118,7 @@ export function runInClone(program: Program, flags = 0): Child {
 const recordBytes = 16;
 /** What /proc/PID/exe shows. */
 const memfdName = "ctrtool";
+const memfdProblem = "the program in a memfd (see the sysctl vm.memfd_noexec)";
 const commBytes = 15;
 
 /** The name that ps(1) shows: an executable without a path would be called by its descriptor's number. */
@@ -137,7 +137,7 @@ function createMemfd(): number {
   const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
   const fd = tryKernel("memfd_create", memfdName, flags | MFD_EXEC);
   if (fd >= 0) return fd;
-  if (fd !== -EINVAL) throw new OperationError("memfd_create", "the program", -fd);
+  if (fd !== -EINVAL) throw new OperationError("memfd_create", memfdProblem, -fd);
   return kernel("memfd_create", "the program", memfdName, flags);
 }
 

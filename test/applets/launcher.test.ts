@@ -282,7 +282,7 @@ describe("root and mounts", () => {
   test("-R chooses the propagation", () => {
     const kinds = { shared: "shared:", slave: "master:", private: "", unchanged: "shared:" };
     for (const [kind, mark] of Object.entries(kinds)) {
-      const text = `mount --make-rshared / && ctrtool launcher -w -m -R ${kind} sh -c 'grep " / / " /proc/self/mountinfo'`;
+      const text = `mount --make-rshared / && ctrtool launcher -w -m -R ${kind} sh -c 'grep -E "^[0-9]+ [0-9]+ [0-9:]+ [^ ]+ / " /proc/self/mountinfo'`;
       const fields = mountScript(text).stdout;
       for (const other of ["shared:", "master:"]) expect(fields.includes(other)).toBe(other === mark);
     }

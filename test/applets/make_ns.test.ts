@@ -195,7 +195,7 @@ os.execv(os.environ["CTRTOOL"], ["ctrtool", "make_ns", "-u", "--enter-user=:9", 
 
 describe("what the namespaces begin with", () => {
   test("mount: propagation; what is mounted inside stays inside", () => {
-    const propagation = "grep -o ' / / [^-]*' /proc/self/mountinfo | sed 's/ [^ ]* //'";
+    const propagation = "sed -nE 's,^[0-9]+ [0-9]+ [0-9:]+ [^ ]+ (/ [^-]*).*,\\1,p' /proc/self/mountinfo";
     for (const [option, expected] of [
       [[], /master:[0-9]+/],
       [["-Rshared"], /shared:[0-9]+$/],
