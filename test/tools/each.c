@@ -36,13 +36,19 @@ static off_t size_of(int file)
 	return fstat(file, &facts) == 0 ? facts.st_size : 0;
 }
 
-static void copy_out(int file)
+/* Exactly `size` bytes: a child that a command has left behind may be writing still. */
+static void copy_out(int file, off_t size)
 {
 	static char buffer[65536];
-	ssize_t count;
-	lseek(file, 0, SEEK_SET);
-	while ((count = read(file, buffer, sizeof buffer)) > 0)
+	off_t done = 0;
+	while (done < size) {
+		size_t most = size - done < (off_t)sizeof buffer ? (size_t)(size - done) : sizeof buffer;
+		ssize_t count = pread(file, buffer, most, done);
+		if (count <= 0)
+			exit(98);
 		fwrite(buffer, 1, count, stdout);
+		done += count;
+	}
 }
 
 int main(void)
@@ -66,10 +72,11 @@ int main(void)
 		}
 		int status = 0;
 		waitpid(pid, &status, 0);
+		off_t output_size = size_of(output), errors_size = size_of(errors);
 		printf("%d %ld %ld\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-		       (long)size_of(output), (long)size_of(errors));
-		copy_out(output);
-		copy_out(errors);
+		       (long)output_size, (long)errors_size);
+		copy_out(output, output_size);
+		copy_out(errors, errors_size);
 		close(output);
 		close(errors);
 		for (int i = 0; i < count; i++)
