@@ -169,6 +169,17 @@ const scenarios: readonly Scenario[] = [
     afterwards: /^0 (read|ppoll|preadv2|pwritev2|write|wait4|splice)#/,
   },
   {
+    name: "unlock",
+    setup: `sh ${rootScript}`,
+    words: [
+      ...["unlock", "-D", `${root}/made`, "-m", `${root}/made`, "-ttmpfs", "-Osdx", "-p", root],
+      ...["--rlimit=core=0", "--uid=5", "--gid=6", "--groups=7", "--caps=chown,kill", "--securebits=0x2f"],
+      ...["--no-new-privs", ...target],
+    ],
+    output: "ran\n",
+    keepsMounts: true,
+  },
+  {
     name: "mount_seq",
     // Flags of the bound mount that are locked stay; what cannot be closed keeps a mount busy.
     harmless: /^0 mount_setattr#0 EPERM$/,
