@@ -497,7 +497,7 @@ export function sequenceSteps(operations: readonly Planned[], failed: Variable, 
       steps.push(each(columns, rows, inSequence(draft, mountStages(common, context), sequencing)));
     } else {
       steps.push(
-        group(oneLine(draft.shown), inSequence(draft, stagesOf(operation, context, given), sequencing)),
+        group(() => oneLine(draft.shown), inSequence(draft, stagesOf(operation, context, given), sequencing)),
       );
     }
     index = end;
@@ -523,7 +523,7 @@ export function undoableSteps(operations: readonly Planned[], failed: Variable, 
   const steps = operations.map(({ draft, operation }) => {
     const stages = stagesOf(operation, operationContext(true), given);
     undo.unshift(takeBack(stages.undo));
-    return group(oneLine(draft.shown), inSequence(draft, stages, { failed, keep: true }));
+    return group(() => oneLine(draft.shown), inSequence(draft, stages, { failed, keep: true }));
   });
   return [attempt(steps, undo.flat(), "fail")];
 }

@@ -73,10 +73,13 @@ export function exec({ file, argv, environment, searchPath, beforeFailure = [] }
     when(error, "==", -EACCES, [set(denied, 1)], unlessOneOf(error, tryNext, [leave])),
     compute(next, next, "add", wordBytes),
   ]);
-  const where = file.includes("/") ? "" : `, looked for in ${searchPath}`;
-  const shown = map(argv, (arg) => (typeof arg === "string" ? JSON.stringify(arg) : arg.name)).join(" ");
+  const title = (): string => {
+    const where = file.includes("/") ? "" : `, looked for in ${searchPath}`;
+    const shown = argv.map((arg) => (typeof arg === "string" ? JSON.stringify(arg) : arg.name)).join(" ");
+    return `execute ${file} as execvp(3) does${where}, with ${environment.length} variables: ${shown}`;
+  };
   return [
-    folded(`execute ${file} as execvp(3) does${where}, with ${environment.length} variables: ${shown}`, [
+    folded(title, [
       set(next, vector(candidates(file, searchPath))),
       tryPaths,
       when(denied, "!=", 0, [set(error, -EACCES)]),

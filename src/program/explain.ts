@@ -148,10 +148,12 @@ function describe(step: Step, depth: number, lines: string[]): void {
       say(step.resume ? "after a failure of these, go on, first:" : "after a failure of these, fail, first:");
       inner(step.cleanup);
       break;
-    case "group":
-      say(step.folded ? step.title : `${step.title}:`);
+    case "group": {
+      const title = typeof step.title === "string" ? step.title : step.title();
+      say(step.folded ? title : `${title}:`);
       if (!step.folded) inner(step.steps);
       break;
+    }
   }
 }
 

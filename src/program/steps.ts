@@ -195,7 +195,8 @@ export interface Attempt {
  */
 export interface Group {
   readonly kind: "group";
-  readonly title: string;
+  /** A function where making the text takes work that only `--explain` has a use for. */
+  readonly title: string | (() => string);
   readonly steps: readonly Step[];
   readonly folded?: true;
 }
@@ -324,11 +325,11 @@ export function attempt(body: readonly Step[], cleanup: readonly Step[], then: "
   return { kind: "attempt", body, cleanup, resume: then === "resume" };
 }
 
-export function group(title: string, steps: readonly Step[]): Group {
+export function group(title: Group["title"], steps: readonly Step[]): Group {
   return { kind: "group", title, steps };
 }
 
 /** A group whose title says everything. */
-export function folded(title: string, steps: readonly Step[]): Group {
+export function folded(title: Group["title"], steps: readonly Step[]): Group {
   return { kind: "group", title, steps, folded: true };
 }
