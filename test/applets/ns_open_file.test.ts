@@ -781,7 +781,8 @@ print(packet[16:20], packet[28:])`;
 
 describe("the program", () => {
   test("gets the numbers in variables, from an offset on, and nothing that is ours", () => {
-    const text = `exec 5</etc/passwd; ctrtool ns_open_file -o 18446744073709551615 -n -d inet -N /proc/$net/ns/net -n -d inet -s 0,i -n -A sh -c 'echo $CTRTOOL_NS_OPEN_FILE_FD_18446744073709551615 $CTRTOOL_NS_OPEN_FILE_FD_0 $CTRTOOL_NS_OPEN_FILE_FD_1; ls -l /proc/$$/fd | sed -n "s/.* \\([0-9]*\\) -> \\([a-z/]*\\).*/\\1\\2/p" | grep -v "^[012]"'`;
+    // The shell holds the pipe itself while it starts what it connects: looked at a moment later.
+    const text = `exec 5</etc/passwd; ctrtool ns_open_file -o 18446744073709551615 -n -d inet -N /proc/$net/ns/net -n -d inet -s 0,i -n -A sh -c 'echo $CTRTOOL_NS_OPEN_FILE_FD_18446744073709551615 $CTRTOOL_NS_OPEN_FILE_FD_0 $CTRTOOL_NS_OPEN_FILE_FD_1; { sleep 0.1; ls -l /proc/$$/fd; } | sed -n "s/.* \\([0-9]*\\) -> \\([a-z/]*\\).*/\\1\\2/p" | grep -v "^[012]"'`;
     const { status, stdout, stderr } = prepared(text);
     expect({ status, stderr }).toEqual(quiet);
     const [numbers = "", ...open] = stdout.trim().split("\n");
